@@ -1,0 +1,8 @@
+/** The contract: wire shapes, ids, fault codes and operations that server, clients and console share. */
+export { Fault, FAULTS, toProblem } from './faults.ts'
+export type { FaultCode, Problem } from './faults.ts'
+export { isId, makeId } from './ids.ts'
+export type { IdPrefix } from './ids.ts'
+export type { AgentPrincipal, PersonPrincipal, Principal } from './principal.ts'
+export type { Operation, OperationInput, OperationResponse, Operations } from './operation.ts'
+export { PageQuery, pageOf } from './page.ts'

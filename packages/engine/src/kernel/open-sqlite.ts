@@ -1,0 +1,156 @@
+/** Opens the embedded store: a thread that writes, a group committer in front of it, a read-only connection beside it. */
+import { closeSync, openSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { Fault, FAULTS } from '@ephor/contract'
+import type { FaultCode } from '@ephor/contract'
+import Database from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import type { ThreadData, ThreadReply, ThreadRequest, UnitResult } from './sqlite-thread.ts'
+import type { Migrations, Store, Unit } from './store.ts'
+
+/** Units in one transaction at most: beyond this, latency grows and throughput does not. */
+const MAX_BATCH = 256
+
+export type SqliteOptions = {
+  /** The database file; its folder exists. */
+  file: string
+  migrations: readonly Migrations[]
+  /** A module that exports `install` (see StoreExtension), and what to hand it; must survive structured cloning. */
+  extension?: { module: URL; options: unknown }
+}
+
+type Waiting = { unit: Unit; resolve(value: unknown): void; reject(fault: Fault): void }
+type Pending = { resolve(value: unknown): void; reject(fault: Fault): void }
+
+/** The fault that a code from the thread stands for: ours by name, SQLite's by kind. */
+function toFault(code: string, detail: string): Fault {
+  if (code in FAULTS) return new Fault(code as FaultCode, detail)
+  if (code === 'SQLITE_NOTADB' || code === 'SQLITE_CORRUPT') return new Fault('STORE_CORRUPT', detail)
+  if (code.startsWith('SQLITE_')) return new Fault('STORE_UNAVAILABLE', `${code}: ${detail}`)
+  return new Fault('INTERNAL', detail)
+}
+
+/**
+ * Holds an exclusive lock for the life of the process: SQLite's own lock on a file of its own, which the kernel
+ * releases however the process ends.
+ */
+function lockFolder(file: string): Database.Database {
+  const lock = new Database(`${file}.lock`, { timeout: 0 })
+  try {
+    lock.pragma('journal_mode = DELETE')
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    lock.close()
+    if ((error as { code?: string }).code === 'SQLITE_BUSY')
+      throw new Fault('STORE_LOCKED', `another process has ${file} open`, { cause: error })
+    throw error
+  }
+  return lock
+}
+
+/**
+ * @throws Fault STORE_LOCKED when another process holds the store, STORE_CORRUPT when the file is damaged,
+ *   STORE_UNAVAILABLE when it can't be written.
+ */
+export async function openSqlite(options: SqliteOptions): Promise<Store> {
+  let lock: Database.Database
+  try {
+    closeSync(openSync(options.file, 'a', 0o600))
+    lock = lockFolder(options.file)
+  } catch (error) {
+    if (error instanceof Fault) throw error
+    throw new Fault('STORE_UNAVAILABLE', `${options.file}: ${(error as Error).message}`, { cause: error })
+  }
+
+  const data: ThreadData = {
+    file: options.file,
+    migrations: options.migrations.map(({ room, folder }) => ({ room, folder: fileURLToPath(folder) })),
+    extension: options.extension && { module: options.extension.module.href, options: options.extension.options },
+  }
+  const thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: data })
+  const pending = new Map<number, Pending>()
+  let waiting: Waiting[] = []
+  let busy = false
+  let dead: Fault | undefined
+  let nextId = 1
+
+  function die(detail: string): void {
+    dead ??= new Fault('STORE_UNAVAILABLE', detail)
+    for (const { reject } of pending.values()) reject(dead)
+    pending.clear()
+    for (const { reject } of waiting) reject(dead)
+    waiting = []
+  }
+  thread.on('error', (error: Error) => die(`the store's thread failed: ${error.message}`))
+  thread.on('exit', () => die('the store is closed'))
+  thread.on('message', (reply: ThreadReply) => {
+    const to = pending.get(reply.id)
+    pending.delete(reply.id)
+    if (!to) return
+    if ('failed' in reply) to.reject(toFault(reply.failed.code, reply.failed.detail))
+    else to.resolve('results' in reply ? reply.results : reply.value)
+  })
+
+  function ask(request: ThreadRequest): Promise<unknown> {
+    if (dead) return Promise.reject(dead)
+    return new Promise((resolve, reject) => {
+      pending.set(request.id, { resolve, reject })
+      thread.postMessage(request)
+    })
+  }
+
+  /** No timer: the next batch is what gathered while the last one was being made durable. */
+  function flush(): void {
+    if (busy || waiting.length === 0) return
+    const batch = waiting.splice(0, MAX_BATCH)
+    busy = true
+    ask({ id: nextId++, kind: 'commit', units: batch.map(({ unit }) => unit) }).then(
+      (results) => {
+        for (const [i, result] of (results as UnitResult[]).entries()) {
+          if (result.ok) batch[i]?.resolve(result.value)
+          else batch[i]?.reject(toFault(result.code, result.detail))
+        }
+        busy = false
+        flush()
+      },
+      (fault: Fault) => {
+        for (const { reject } of batch) reject(fault)
+        busy = false
+        flush()
+      },
+    )
+  }
+
+  let reader: Database.Database
+  try {
+    await new Promise((resolve, reject) => pending.set(0, { resolve, reject }))
+    reader = new Database(options.file, { readonly: true })
+  } catch (error) {
+    await thread.terminate()
+    lock.close()
+    throw error
+  }
+  const kysely = new Kysely<unknown>({ dialect: new SqliteDialect({ database: reader }) })
+
+  return {
+    reader: <T>() => kysely as unknown as Kysely<T>,
+    commit(unit) {
+      if (dead) return Promise.reject(dead)
+      return new Promise((resolve, reject) => {
+        waiting.push({ unit, resolve, reject })
+        // Callers of the same turn share the first batch.
+        if (waiting.length === 1) queueMicrotask(flush)
+      })
+    },
+    call: (method, argument) => ask({ id: nextId++, kind: 'call', method, argument }),
+    async close() {
+      while (busy || waiting.length > 0) await new Promise((resolve) => setImmediate(resolve))
+      if (!dead) await ask({ id: nextId++, kind: 'close' }).catch(() => undefined)
+      dead ??= new Fault('STORE_UNAVAILABLE', 'the store is closed')
+      await thread.terminate()
+      reader.close()
+      lock.close()
+    },
+  }
+}
