@@ -1,0 +1,21 @@
+/** The broker: the one pipeline that every call goes through, whichever door it came in by. */
+export type {
+  Asked,
+  Broken,
+  BrokerEvent,
+  Call,
+  CallMethod,
+  DecisionRow,
+  Done,
+  Door,
+  Held,
+  OutcomeStatus,
+  Performed,
+  Permitted,
+  Refused,
+  Run,
+  RunResult,
+  ServerRequest,
+} from './types.ts'
+export { createBroker } from './create-broker.ts'
+export type { Broker, BrokerSettings, JudgedServerRequest } from './create-broker.ts'
