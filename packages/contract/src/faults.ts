@@ -11,6 +11,7 @@ export const FAULTS = {
   BODY_TOO_DEEP: { status: 400, title: 'The body is nested more deeply than the limit', advice: 'Flatten the value.' },
   CONTENT_TYPE_UNSUPPORTED: { status: 415, title: 'The content type is not supported', advice: 'Send application/json.' },
   NOT_FOUND: { status: 404, title: 'There is nothing here by that name', advice: 'Check the id or the path.' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'This path does not take that method', advice: 'See the Allow header.' },
   CONFLICT: { status: 409, title: 'The thing changed meanwhile', advice: 'Read it again and repeat the change on what you find.' },
   PRECONDITION_FAILED: { status: 412, title: 'The ETag does not match', advice: 'Read it again and send its ETag as If-Match.' },
   IDEMPOTENCY_MISMATCH: {

@@ -1,0 +1,19 @@
+/** Wire shapes of the health check: alive, ready, and what is wrong when it is not. */
+import { z } from 'zod'
+import type { Operations } from './operation.ts'
+
+export const healthOperations = {
+  checkHealth: {
+    method: 'GET',
+    path: '/v1/health',
+    summary: 'Says whether Ephor is alive and ready to decide; 503 while it is not ready',
+    tag: 'health',
+    who: 'anyone',
+    response: z.object({
+      live: z.literal(true),
+      ready: z.boolean(),
+      reasons: z.array(z.string()).describe('Why it is not ready; empty when it is.'),
+      version: z.string(),
+    }),
+  },
+} satisfies Operations
