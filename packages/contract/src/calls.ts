@@ -1,6 +1,6 @@
 /** Wire shapes of the two-step call for enforcement points that run an action themselves: ask, then report. */
 import { z } from 'zod'
-import { OutcomeStatus, ReasonView, ReceiptView } from './decisions.ts'
+import { ObligationView, OutcomeStatus, ReasonView, ReceiptView } from './decisions.ts'
 import type { Operations } from './operation.ts'
 
 /** `server/tool`: server names hold no slash, so the first one divides. */
@@ -15,21 +15,9 @@ const CallRequest = z.strictObject({
   input: z.record(z.string(), z.json()).describe('The exact arguments that will be used.'),
   session: z.string().max(200).optional().describe('What shares labels and limits; without one, all calls of the credential do.'),
   onBehalfOf: z.string().max(200).optional().describe('The person that the agent says it acts for; a statement, not a proof.'),
-  parents: z.array(z.string().max(40)).max(64).optional().describe('Decisions whose results led to this call.'),
+  parents: z.array(z.string().max(40)).max(16).optional().describe('Decisions whose results led to this call.'),
   approval: z.string().max(40).optional().describe('The handle of an approval, when a held call is repeated.'),
-  waitMs: z
-    .number()
-    .int()
-    .min(0)
-    .max(60_000)
-    .optional()
-    .describe('How long to wait for the decision of that approval; the setting approvals.wait unless said.'),
 })
-
-const ObligationView = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('limit'), count: z.number(), per: z.enum(['minute', 'hour', 'day']), policy: z.string() }),
-  z.object({ kind: z.literal('timeout'), ms: z.number(), policy: z.string() }),
-])
 
 const common = { decision: z.string().describe('`dec_…`'), receipt: ReceiptView, reasons: z.array(ReasonView) }
 
@@ -51,9 +39,7 @@ const CallAnswer = z.discriminatedUnion('kind', [
 
 const OutcomeReport = z.strictObject({
   status: OutcomeStatus,
-  isError: z.boolean().optional().describe('The action ran and answered with an error.'),
-  value: z.json().optional().describe('What the action answered; kept encrypted.'),
-  detail: z.string().max(2000).optional(),
+  result: z.json().optional().describe('What the action answered; kept encrypted.'),
 })
 
 export const callsOperations = {

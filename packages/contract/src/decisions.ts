@@ -15,41 +15,39 @@ export const ReceiptView = z.object({
 
 export const Effect = z.enum(['permit', 'hold', 'deny'])
 export const OutcomeStatus = z
-  .enum(['done', 'failed', 'unknown'])
-  .describe('`unknown`: nobody could say what the action did, for instance because the tool server died.')
+  .enum(['succeeded', 'failed', 'unknown'])
+  .describe('`unknown`: the action may or may not have happened, for instance because the tool server died.')
+
+export const ObligationView = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('limit'), count: z.number(), per: z.enum(['minute', 'hour', 'day']), policy: z.string() }),
+  z.object({ kind: z.literal('timeout'), ms: z.number(), policy: z.string() }),
+])
 
 export const DecisionView = z.object({
   id: z.string().describe('`dec_…`'),
-  seq: z.number().int().nonnegative(),
   at: z.string().describe('RFC 3339, UTC.'),
-  effect: Effect,
-  fault: z.string().optional().describe('The fault code of a refusal.'),
-  detail: z.string().optional(),
+  door: z.enum(['mcp', 'api']),
   agent: z.string().describe('`agt_…`'),
-  door: z.string().describe('`mcp` or `api`.'),
+  session: z.string(),
   method: z.string().describe('The MCP method, `tools/call` for a tool.'),
   server: z.string(),
-  name: z.string().describe('The tool, resource or prompt, by the name its server gave it.'),
-  session: z.string(),
-  onBehalfOf: z.string().optional(),
-  approval: z.string().optional().describe('The approval that the call waits for, or was permitted with.'),
+  tool: z.string().optional().describe('The tool by the name its server gave it; absent where the registry knows none.'),
+  kind: z.string().optional(),
+  risk: z.string().optional(),
+  effect: Effect,
+  fault: z.string().optional().describe('The fault code of a refusal.'),
   reasons: z.array(ReasonView),
-  outcome: z
-    .object({
-      status: OutcomeStatus,
-      isError: z.boolean().optional(),
-      fault: z.string().optional(),
-      detail: z.string().optional(),
-      at: z.string(),
-      seq: z.number().int().nonnegative(),
-    })
-    .optional()
-    .describe('Absent until the action ended; a refused or held call has none.'),
+  obligations: z.array(ObligationView),
+  approval: z.string().optional().describe('The approval that the call waits for, or was permitted with.'),
+  policy: z.string().optional().describe('The digest of the policy bundle that decided.'),
+  digest: z.string().describe('Binds agent, tool definition, arguments and policy version: what an approval is for.'),
+  outcome: OutcomeStatus.optional().describe('Absent until the action ended; a refused or held call has none.'),
+  outcomeAt: z.string().optional(),
 })
 
 export const DecisionDetail = DecisionView.extend({
   receipt: ReceiptView,
-  entry: z.record(z.string(), z.json()).describe('The body of the ledger entry, as it was hashed.'),
+  outcomeReceipt: ReceiptView.optional(),
   input: z.json().optional().describe('The exact arguments; absent when their key was destroyed.'),
   result: z.json().optional().describe('What the tool answered.'),
 })
