@@ -49,6 +49,11 @@ export const FAULTS = {
     title: 'The tool server was not accepted',
     advice: 'Look at it with ephor servers diff, then ephor servers accept.',
   },
+  SERVER_REFUSED: {
+    status: 422,
+    title: 'The tool server cannot be accepted as it is',
+    advice: 'See the detail; the tool list of the server has to change first: ephor servers diff.',
+  },
   TOOL_UNKNOWN: { status: 404, title: 'No such tool', advice: 'List the tools again.' },
   TOOL_CHANGED: {
     status: 409,

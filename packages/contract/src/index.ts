@@ -7,7 +7,31 @@ export type { AgentPrincipal, PersonPrincipal, Principal } from './principal.ts'
 export type { Operation, OperationInput, OperationResponse, Operations } from './operation.ts'
 export { PageQuery, pageOf } from './page.ts'
 export { callsOperations } from './calls.ts'
-export { decisionsOperations, DecisionDetail, DecisionView, Effect, ObligationView, OutcomeStatus, ReasonView, ReceiptView } from './decisions.ts'
+export {
+  decisionsOperations,
+  DecisionDetail,
+  DecisionView,
+  Effect,
+  ObligationView,
+  OutcomeStatus,
+  ReasonView,
+  ReceiptView,
+} from './decisions.ts'
 export { eventsOperations, EventView } from './events.ts'
 export { healthOperations } from './health.ts'
 export { toOpenApi } from './openapi.ts'
+export {
+  Classification,
+  Difference,
+  registryOperations,
+  Risk,
+  ServerDraft,
+  ServerName,
+  ToolDiff,
+  ToolKind,
+  ToolView,
+  ServerView,
+  AgentView,
+  Transport,
+} from './registry.ts'
+export { SecretName, SecretView, vaultOperations } from './vault.ts'

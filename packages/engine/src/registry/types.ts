@@ -1,0 +1,113 @@
+/** The registry's words: what a tool server, a tool and an agent are, and what the registry answers and does. */
+import type { Classification, Difference, Risk, ServerDraft, ToolDiff, ToolKind, Transport } from '@ephor/contract'
+import type { JsonObject } from '@ephor/engine/kernel'
+
+export type { Classification, Difference, Risk, ServerDraft, ToolDiff, ToolKind, Transport }
+
+export type ToolServer = {
+  /** `[a-z0-9][a-z0-9-]{0,40}` */
+  name: string
+  /** Any value may be `secret:NAME`; the vault resolves it where the server is started. */
+  transport: Transport
+  state: 'proposed' | 'accepted' | 'removed'
+  /** Absolute folders that path arguments are confined to; none means that the server has no such confinement. */
+  folders: string[]
+  /** Why its last tool list was refused, or why it could not be reached. */
+  error?: string
+  /** Digest of everything an operator accepts: transport, folders, and each tool as it is seen now. */
+  digest: string
+}
+
+/** The whole definition as the server gave it. Untrusted text throughout. */
+export type ToolDefinition = JsonObject & { name: string; inputSchema: JsonObject }
+
+export type Tool = {
+  server: string
+  /** The server's own name for it. */
+  name: string
+  /** Only `accepted` is callable. */
+  state: 'proposed' | 'accepted' | 'changed' | 'gone'
+  /** Of the accepted definition; of the seen one while proposed. */
+  digest: string
+  kind: ToolKind
+  risk: Risk
+  /** JSON pointers of the arguments that are file paths, `*` for every element: `/path`, `/paths/*`. */
+  paths: string[]
+  /** The accepted one; the seen one while proposed. */
+  definition: ToolDefinition
+  /** What the server gives now, when that differs from what was accepted. */
+  seen?: ToolDefinition
+}
+
+export type Agent = {
+  /** `agt_…` */
+  id: string
+  name: string
+  /** `per_…` or the name of a team. */
+  owner: string
+  purpose: string
+  /** Milliseconds since 1970. */
+  expiresAt: number
+  state: 'active' | 'retired'
+}
+
+export type AgentDraft = {
+  name: string
+  owner: string
+  purpose: string
+  /** Milliseconds since 1970; 90 days from now unless said. */ expiresAt?: number
+}
+
+/** What the projection check found: every row agrees with the ledger, or the first one that doesn't. */
+export type ProjectionCheck = { ok: true; rows: number } | { ok: false; table: string; key: string; detail: string }
+
+/**
+ * Reads are synchronous, from memory. Writes resolve once they are durable with their ledger entries; `by` is a
+ * `per_…` id or 'system'.
+ */
+export interface Registry {
+  /** Every server that is not removed, by name. */
+  servers(): ToolServer[]
+  /** Also a removed one: look at `state`. */
+  server(name: string): ToolServer | undefined
+  tools(server?: string): Tool[]
+  /** By its exact name; a look-alike finds nothing. */
+  tool(server: string, name: string): Tool | undefined
+  agents(): Agent[]
+  agent(id: string): Agent | undefined
+
+  /** The same draft again answers the same server. @throws Fault CONFLICT when the name is taken by another transport; REQUEST_INVALID. */
+  proposeServer(draft: ServerDraft, by: string): Promise<ToolServer>
+  /**
+   * The server's whole tool list as the gateway just got it: new tools become proposed, different ones changed, missing
+   * ones gone. @throws Fault SERVER_REFUSED when the list is over the limits or names a tool twice: then it is recorded in
+   * `error` and none of the server's tools stays callable until a good list comes.
+   */
+  observeTools(server: string, definitions: readonly JsonObject[]): Promise<void>
+  /** The server could not be reached: kept in `error` until it next lists its tools. Health, not evidence: no ledger entry. */
+  observeFailure(server: string, detail: string): void
+  /**
+   * Accepts the server and pins every tool as seen.
+   * @throws Fault CONFLICT when `digest` is given and is not the server's digest now; SERVER_REFUSED with the findings
+   *   (look-alike or invisible names, a refused tool list); SERVER_UNKNOWN; REQUEST_INVALID for a tool that is not there.
+   */
+  acceptServer(name: string, choice: { digest?: string; tools?: Record<string, Classification> }, by: string): Promise<ToolServer>
+  /** @throws Fault SERVER_UNKNOWN, TOOL_UNKNOWN */
+  classifyTool(server: string, tool: string, as: { kind: ToolKind; risk: Risk; paths: string[] }, by: string): Promise<Tool>
+  /** What accepting now would change, tools without a difference left out. @throws Fault SERVER_UNKNOWN */
+  diffServer(name: string): ToolDiff[]
+  /** Why the server can't be accepted as it is; empty when it can. */
+  findings(name: string): string[]
+  removeServer(name: string, by: string): Promise<ToolServer>
+
+  registerAgent(draft: AgentDraft, by: string): Promise<Agent>
+  /** @throws Fault AGENT_UNKNOWN, AGENT_RETIRED, REQUEST_INVALID */
+  extendAgent(id: string, expiresAt: number | undefined, by: string): Promise<Agent>
+  /** Retiring twice is the same as once. @throws Fault AGENT_UNKNOWN */
+  retireAgent(id: string, by: string): Promise<Agent>
+
+  /** Compares every row with what the ledger's entries say it should be. */
+  checkProjection(): Promise<ProjectionCheck>
+  /** Told after each own commit. @returns stops the telling */
+  on(listener: (change: { server?: string; agent?: string }) => void): () => void
+}
