@@ -1,0 +1,102 @@
+/** The types of the approvals room's door: what is held, who decided, and what the broker writes with its own units. */
+import type { PersonPrincipal } from '@ephor/contract'
+import type { Json } from '@ephor/engine/kernel'
+import type { Part } from '@ephor/engine/ledger'
+
+/** `approved` and `pending` end as `expired` at `expiresAt`; `spent`, `denied` and `expired` are final. */
+export type ApprovalState = 'pending' | 'approved' | 'denied' | 'expired' | 'spent'
+
+/** What a policy asks for (the shape of policy's `Ask`). With a group, only its members may decide. */
+export type ApprovalAsk = { policy: string; reason: string; deadlineMs?: number; group?: string; quorum: 1 }
+
+export type ApprovalDraft = {
+  /** `dec_…`: the decision that held the call; its ledger entry has the arguments as payload `input`. */
+  decision: string
+  /** `sha256:…` of principal, tool definition, arguments and policy version: what exactly is approved. */
+  digest: string
+  /** `agt_…` */
+  agent: string
+  server: string
+  /** The server's own name of the tool. */
+  tool: string
+  /** One line for people, without argument values: it is kept in the clear. */
+  summary: string
+  /** The person on whose behalf the call is made; may not decide it. */
+  requester?: string
+  reasons: readonly { policy: string; text: string }[]
+  /** The union of what the policies ask; all are kept, the shortest deadline holds. */
+  asks: readonly ApprovalAsk[]
+  /** ms from now, unless an ask says less. */
+  ttlMs: number
+}
+
+export type Approval = {
+  /** `apr_…`: the handle to retry with; worth nothing without the credential and the same call. */
+  id: string
+  state: ApprovalState
+  digest: string
+  decision: string
+  agent: string
+  server: string
+  tool: string
+  summary: string
+  requester?: string
+  reasons: { policy: string; text: string }[]
+  asks: ApprovalAsk[]
+  /** ms */
+  openedAt: number
+  /** ms: the deadline of the decision and of its use. */
+  expiresAt: number
+  /** `per_…` */
+  decidedBy?: string
+  decidedAt?: number
+  /** What the person wrote; only `find` and `decide` fill it in. */
+  note?: string
+  /** `dec_…`: the decision that used it. */
+  spentBy?: string
+}
+
+export type Verdict = {
+  verdict: 'approve' | 'deny'
+  /** The digest that the person saw. */
+  digest: string
+  note?: string
+  /** The client's Idempotency-Key: the same request by the same person gets the same answer. */
+  idempotencyKey?: string
+}
+
+export interface Approvals {
+  /**
+   * A new approval, to be written in one unit with the decision that holds the call. Ask `pendingFor` first: two live
+   * approvals of one digest are a CONFLICT. Call `announce` when written.
+   */
+  open(draft: ApprovalDraft): { approval: Approval; part: Part }
+  find(id: string): Promise<Approval | undefined>
+  /** The live approval of this very call: pending, or approved and not yet used. */
+  pendingFor(digest: string): Promise<Approval | undefined>
+  /**
+   * Uses the approval up, in one unit with the decision that it permits. Of several at once, one is written; the
+   * others' units fail as a whole with APPROVAL_SPENT. Call `announce` when written.
+   * @param use the permitting decision and the digest of the call as it is now
+   * @throws Fault APPROVAL_MISMATCH, APPROVAL_PENDING, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_SPENT.
+   */
+  spend(approval: Approval, use: { decision: string; digest: string }): Part
+  /** Tells listeners and waiters what became of an approval after the broker wrote its part. */
+  announce(id: string): Promise<void>
+  /**
+   * @throws Fault APPROVAL_UNKNOWN, APPROVAL_SELF, FORBIDDEN (not in a group that is asked), CONFLICT (another digest),
+   *   APPROVAL_DECIDED, APPROVAL_SPENT, APPROVAL_EXPIRED, IDEMPOTENCY_MISMATCH.
+   */
+  decide(id: string, person: PersonPrincipal, verdict: Verdict): Promise<Approval>
+  /** The approval once it isn't pending any more, or as it is after `ms`, on abort, or on close. @throws Fault APPROVAL_UNKNOWN. */
+  wait(id: string, ms: number, signal: AbortSignal): Promise<Approval>
+  /** Newest first; `next` is the cursor of the next page. */
+  list(query: { state?: ApprovalState; cursor?: string; limit: number }): Promise<{ items: Approval[]; next?: string }>
+  /** The exact arguments of the held call, opened from the ledger. @throws Fault STORE_CORRUPT when they aren't there. */
+  argumentsOf(approval: Approval): Promise<Json>
+  on(listener: (approval: Approval) => void): () => void
+  /** Expires what is overdue, an entry each; runs by itself too. Resolves with how many. */
+  sweep(now: number): Promise<number>
+  /** Stops the sweeper and lets waiters go. */
+  close(): void
+}
