@@ -35,3 +35,5 @@ export {
   Transport,
 } from './registry.ts'
 export { SecretName, SecretView, vaultOperations } from './vault.ts'
+export { ApprovalDetail, approvalsOperations, ApprovalState, ApprovalView } from './approvals.ts'
+export { CredentialView, identityOperations, PersonView, PublicJwk, SessionView } from './identity.ts'

@@ -21,8 +21,8 @@ export type ApprovalDraft = {
   tool: string
   /** One line for people, without argument values: it is kept in the clear. */
   summary: string
-  /** The person on whose behalf the call is made; may not decide it. */
-  requester?: string
+  /** People on whose behalf the call is made, proven by the credential or stated by the agent: none of them may decide it. What is no `per_…` id is left out. */
+  requesters: readonly string[]
   reasons: readonly { policy: string; text: string }[]
   /** The union of what the policies ask; all are kept, the shortest deadline holds. */
   asks: readonly ApprovalAsk[]
@@ -40,7 +40,8 @@ export type Approval = {
   server: string
   tool: string
   summary: string
-  requester?: string
+  /** `per_…` */
+  requesters: string[]
   reasons: { policy: string; text: string }[]
   asks: ApprovalAsk[]
   /** ms */
