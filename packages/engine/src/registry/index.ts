@@ -1,4 +1,5 @@
 /** The registry: which tool servers, tools and agents exist, pinned as an operator accepted them. */
+export { confine } from './confine.ts'
 export type {
   Agent,
   AgentDraft,
