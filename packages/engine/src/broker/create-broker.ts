@@ -1,11 +1,21 @@
 /** Puts the broker together from the rooms below it. */
-import type { AgentPrincipal, FaultCode, Principal } from '@ephor/contract'
+import { Fault } from '@ephor/contract'
+import type { AgentPrincipal, Principal } from '@ephor/contract'
 import type { Approvals } from '@ephor/engine/approvals'
 import type { Identity } from '@ephor/engine/identity'
 import type { Clock, Json, Logger, Store } from '@ephor/engine/kernel'
-import type { Ledger } from '@ephor/engine/ledger'
+import type { Entry, Ledger, Receipt } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import type { Registry, Tool } from '@ephor/engine/registry'
+import { judgeServerRequest } from './judge-server-request.ts'
+import type { JudgedServerRequest } from './judge-server-request.ts'
+import { makeLimits } from './limits.ts'
+import { ask, perform } from './perform.ts'
+import type { Bench } from './perform.ts'
+import { recover, sweep } from './recover.ts'
+import { appendOutcome } from './seal.ts'
+import { readDecisions } from './store.ts'
+import type { DecisionQuery } from './store.ts'
 import type { Asked, BrokerEvent, Call, DecisionRow, OutcomeStatus, Performed, Run, ServerRequest } from './types.ts'
 
 export type BrokerSettings = {
@@ -31,10 +41,8 @@ export type BrokerRooms = {
   settings: BrokerSettings
 }
 
-/** A server's request to the client, decided. When permitted, `seal` records how it ended. */
-export type JudgedServerRequest =
-  | { permitted: true; decision: string; seal(status: OutcomeStatus, result?: Json): Promise<void> }
-  | { permitted: false; decision: string; fault: FaultCode; detail: string }
+/** One decision with its evidence. Payloads are absent once their key was destroyed. */
+export type DecisionDetail = DecisionRow & { receipt: Receipt; outcomeReceipt?: Receipt; input?: Json; result?: Json }
 
 export interface Broker {
   /**
@@ -43,22 +51,142 @@ export interface Broker {
    *   SHUTTING_DOWN.
    */
   perform(call: Call, run: Run): Promise<Performed>
-  /** Decides only: for enforcement points that run the action themselves and then `report`. */
+  /** Decides only: for enforcement points that run the action themselves and then `report`. A permit comes with a warrant. */
   ask(call: Call): Promise<Asked & { warrant?: string }>
   /** Seals the outcome that an enforcement point reports. @throws Fault NOT_FOUND, OUTCOME_DECIDED, OUTCOME_LATE. */
-  report(principal: AgentPrincipal, decision: string, outcome: { status: OutcomeStatus; result?: Json }): Promise<DecisionRow>
+  report(principal: AgentPrincipal, decision: string, outcome: { status: OutcomeStatus; result?: Json }): Promise<Receipt>
   judgeServerRequest(request: ServerRequest): Promise<JudgedServerRequest>
-  /** The tools of accepted servers that this agent could ever be permitted to call. */
+  /** The tools of accepted servers that this agent could ever be permitted to call; servers with none are listed too. */
   visible(principal: AgentPrincipal): { server: string; tools: Tool[] }[]
   /** Newest first. `cursor`: the id where the last page ended. */
-  list(query: { cursor?: string; limit: number; agent?: string; effect?: DecisionRow['effect']; server?: string }): Promise<DecisionRow[]>
-  show(decision: string, reader: Principal): Promise<DecisionRow | undefined>
+  list(query: DecisionQuery): Promise<DecisionRow[]>
+  /** An agent sees its own decisions only. */
+  show(decision: string, reader: Principal): Promise<DecisionDetail | undefined>
   on(listener: (event: BrokerEvent) => void): () => void
-  /** Seals permits without an outcome as unknown: at start, and past their deadline. Returns how many. */
+  /** At start: seals permits without an outcome as unknown, and rebuilds the rate limits. Returns how many were sealed. */
   recover(): Promise<number>
-  /** Takes no new calls and resolves when those in flight have been sealed, or after `ms`. */
+  /** Takes no new calls; resolves when those in flight have been sealed, or after `ms`, with how many are left. */
   drain(ms: number): Promise<number>
   close(): void
 }
 
-export declare function createBroker(rooms: BrokerRooms): Broker
+/** How often permits past their deadline are looked for, in ms. */
+const SWEEP_MS = 5_000
+
+async function report(
+  bench: Bench,
+  principal: AgentPrincipal,
+  decision: string,
+  outcome: { status: OutcomeStatus; result?: Json },
+): Promise<Receipt> {
+  const row = await bench.decisions.find(decision)
+  // Another agent's decision looks like none at all.
+  if (!row || row.agent !== principal.id || row.door !== 'api' || row.effect !== 'permit') {
+    throw new Fault('NOT_FOUND', 'no permit with that id waits for an outcome of this agent')
+  }
+  if (row.outcome !== undefined)
+    throw new Fault(row.outcome === 'unknown' ? 'OUTCOME_LATE' : 'OUTCOME_DECIDED', `it was sealed as ${row.outcome}`)
+  if ((row.deadline ?? 0) <= bench.clock.now()) throw new Fault('OUTCOME_LATE', 'the deadline has passed')
+  return appendOutcome(bench, row, { status: outcome.status, value: outcome.result, by: 'enforcement-point' })
+}
+
+async function show(bench: Bench, decision: string, reader: Principal): Promise<DecisionDetail | undefined> {
+  const row = await bench.decisions.find(decision)
+  if (!row || (reader.kind === 'agent' && row.agent !== reader.id)) return undefined
+  const receiptOf = ({ seq, leafHash }: Entry): Receipt => ({ origin: bench.ledger.origin, seq, leafHash })
+  const [intent, outcome] = await Promise.all([bench.ledger.find(decision), bench.ledger.find(`${decision}/outcome`)])
+  if (!intent) throw new Fault('STORE_CORRUPT', `decision ${decision} has no ledger entry`)
+  const input = await bench.ledger.payload(intent.seq, 'input')
+  const result = outcome && (await bench.ledger.payload(outcome.seq, 'result'))
+  return {
+    ...row,
+    receipt: receiptOf(intent),
+    ...(outcome ? { outcomeReceipt: receiptOf(outcome) } : {}),
+    ...(input === undefined ? {} : { input }),
+    ...(result === undefined ? {} : { result }),
+  }
+}
+
+function visible({ registry, policy }: Bench, principal: AgentPrincipal): { server: string; tools: Tool[] }[] {
+  const who = { type: 'Agent' as const, id: principal.id }
+  return registry
+    .servers()
+    .filter(({ state }) => state === 'accepted')
+    .map(({ name }) => {
+      const pinned = registry.tools(name).filter(({ state }) => state === 'accepted' || state === 'changed')
+      return { server: name, tools: pinned.filter((tool) => policy.couldPermit(who, `${name}/${tool.name}`, name)) }
+    })
+}
+
+export function createBroker(rooms: BrokerRooms): Broker {
+  const listeners = new Set<(event: BrokerEvent) => void>()
+  /** Calls that are being worked on; a permit's id joins when it is sealed. */
+  const working = new Set<Promise<unknown>>()
+  const inFlight = new Set<string>()
+  let draining = false
+
+  const bench: Bench = {
+    ...rooms,
+    limits: makeLimits(),
+    decisions: readDecisions(rooms.store),
+    tell(kind, decision) {
+      if (kind === 'outcome') inFlight.delete(decision.id)
+      else if (decision.effect === 'permit' && decision.door === 'mcp') inFlight.add(decision.id)
+      for (const listener of listeners) listener({ kind, decision })
+    },
+  }
+
+  function track<T>(work: () => Promise<T>): Promise<T> {
+    if (draining) return Promise.reject(new Fault('SHUTTING_DOWN', 'no new calls are taken'))
+    const promise = work()
+    const settled = promise.catch(() => undefined).finally(() => working.delete(settled))
+    working.add(settled)
+    return promise
+  }
+
+  const sweeper = setInterval(() => {
+    sweep(bench, inFlight).catch((error: unknown) => rooms.log.error({ err: error }, 'the deadline sweep failed; it runs again'))
+  }, SWEEP_MS)
+  sweeper.unref()
+
+  return {
+    perform: (call, run) =>
+      track(async () => {
+        const performed = await perform(bench, call, run)
+        // Where its outcome could not be recorded it is in flight no more: the sweep may seal it.
+        inFlight.delete(performed.decision)
+        return performed
+      }),
+    ask: (call) =>
+      track(async () => {
+        const asked = await ask(bench, call)
+        if (asked.kind !== 'permitted') return asked
+        const { decision, deadline, row } = asked
+        const warrant = await rooms.identity.signWarrant({
+          ...{ decision, agent: row.agent, digest: row.digest, server: row.server, tool: row.tool ?? call.name, expiresAt: deadline },
+        })
+        return { ...asked, warrant }
+      }),
+    report: (principal, decision, outcome) => track(() => report(bench, principal, decision, outcome)),
+    judgeServerRequest: (request) => track(() => judgeServerRequest(bench, request)),
+    visible: (principal) => visible(bench, principal),
+    list: (query) => bench.decisions.list(query),
+    show: (decision, reader) => show(bench, decision, reader),
+    on(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    recover: () => recover(bench),
+    async drain(ms) {
+      draining = true
+      let timer: NodeJS.Timeout | undefined
+      const timeUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))
+      await Promise.race([Promise.all(working), timeUp])
+      clearTimeout(timer)
+      return working.size
+    },
+    close() {
+      clearInterval(sweeper)
+    },
+  }
+}

@@ -18,4 +18,7 @@ export type {
   ServerRequest,
 } from './types.ts'
 export { createBroker } from './create-broker.ts'
-export type { Broker, BrokerSettings, JudgedServerRequest } from './create-broker.ts'
+export type { Broker, BrokerRooms, BrokerSettings, DecisionDetail } from './create-broker.ts'
+export type { JudgedServerRequest } from './judge-server-request.ts'
+export { mountBroker } from './routes.ts'
+export { migrations } from './migrations.ts'

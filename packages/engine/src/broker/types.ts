@@ -43,7 +43,7 @@ export type RunResult = { isError: boolean; value: Json }
 export type Run = (permit: { decision: string; timeoutMs: number }, signal: AbortSignal) => Promise<RunResult>
 
 /** What the holder of a held call is told. */
-export type HeldApproval = { id: string; expiresAt: number; state: 'pending' }
+export type HeldApproval = { id: string; /** ms since 1970 */ expiresAt: number }
 
 type Sealed = { decision: string; receipt: Receipt; reasons: readonly Reason[] }
 
@@ -54,7 +54,7 @@ export type Permitted = Sealed & {
   obligations: readonly Obligation[]
   timeoutMs: number
   deadline: number
-  digest: string
+  row: DecisionRow
 }
 
 /** The answer to a question: durable in the ledger before anyone sees it. */
@@ -94,6 +94,8 @@ export type DecisionRow = {
   risk: string | undefined
   effect: 'permit' | 'hold' | 'deny'
   fault: FaultCode | undefined
+  /** The refusal in words, for the agent and for people. */
+  detail: string | undefined
   reasons: readonly Reason[]
   obligations: readonly Obligation[]
   approval: string | undefined

@@ -13,6 +13,7 @@ CREATE TABLE broker_decision (
   risk        TEXT,
   effect      TEXT NOT NULL,
   fault       TEXT,
+  detail      TEXT,
   reasons     TEXT NOT NULL,
   obligations TEXT NOT NULL,
   approval    TEXT,

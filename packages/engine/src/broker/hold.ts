@@ -1,0 +1,83 @@
+/** Holds a call for a person, or lets it go on when that person has approved exactly this call. */
+import { Fault } from '@ephor/contract'
+import type { FaultCode } from '@ephor/contract'
+import type { Approval } from '@ephor/engine/approvals'
+import type { Decision, PolicyRequest } from '@ephor/engine/policy'
+import type { Asking, Bench } from './perform.ts'
+import { digestCall } from './resolve.ts'
+import type { Resolved } from './resolve.ts'
+import { toVerdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
+
+export type HeldCall = { asking: Asking; target: Resolved; question: PolicyRequest; decision: Extract<Decision, { effect: 'hold' }> }
+
+const ENDED: Partial<Record<Approval['state'], { fault: FaultCode; detail: string }>> = {
+  denied: { fault: 'APPROVAL_DENIED', detail: 'a person denied this call' },
+  expired: { fault: 'APPROVAL_EXPIRED', detail: 'nobody decided in time, or the approval was not used in time' },
+  spent: { fault: 'APPROVAL_SPENT', detail: 'the approval served an earlier call' },
+}
+
+export async function hold(bench: Bench, held: HeldCall): Promise<Verdict> {
+  const { asking, target, decision } = held
+  const { who, call } = asking
+  const common = { reasons: decision.reasons, policy: decision.version }
+  const refuse = (fault: FaultCode, detail: string, approval?: Approval): Verdict => ({
+    ...common,
+    effect: 'deny',
+    fault,
+    detail,
+    approval,
+  })
+  const digest = digestCall(who, call, target.tool, decision.version)
+
+  let approval = call.approval === undefined ? await bench.approvals.pendingFor(digest) : await bench.approvals.find(call.approval)
+  if (call.approval !== undefined && !approval) return refuse('APPROVAL_UNKNOWN', 'there is no approval with that handle')
+  // A handle is no bearer grant: it opens nothing for another agent, other arguments, another definition or another policy.
+  if (approval && (approval.agent !== who.id || approval.digest !== digest)) {
+    return refuse('APPROVAL_MISMATCH', 'the approval was asked for another call, or the tool or the policy changed since')
+  }
+  if (!approval) return openApproval(bench, held, digest)
+  if (approval.state === 'pending') approval = await bench.approvals.wait(approval.id, bench.settings.approvalWaitMs, call.signal)
+  if (approval.state === 'pending') return { ...common, effect: 'hold', approval }
+  const ended = ENDED[approval.state]
+  if (ended) return refuse(ended.fault, approval.note === undefined ? ended.detail : `${ended.detail}: ${approval.note}`, approval)
+  return decideAgain(bench, held, approval, digest)
+}
+
+function openApproval(bench: Bench, { asking, target, decision }: HeldCall, digest: string): Verdict {
+  const { who, call, id } = asking
+  const { approval, part } = bench.approvals.open({
+    decision: id,
+    digest,
+    agent: who.id,
+    server: target.server.name,
+    tool: target.tool?.name ?? call.method,
+    summary: target.tool
+      ? `${target.tool.kind} action ${target.tool.name} on ${target.server.name}`
+      : `${call.method} on ${target.server.name}`,
+    requesters: [who.onBehalfOf, call.onBehalfOf].filter((person) => person !== undefined),
+    reasons: decision.reasons,
+    asks: decision.asks,
+    ttlMs: bench.settings.approvalTtlMs,
+  })
+  return { effect: 'hold', reasons: decision.reasons, policy: decision.version, approval, part }
+}
+
+/** An approval answers only what was asked: policy is evaluated again with it, and may still say no. */
+async function decideAgain(bench: Bench, { question, asking, decision }: HeldCall, approval: Approval, digest: string): Promise<Verdict> {
+  const by = approval.decidedBy === undefined ? [] : [approval.decidedBy]
+  const approvals = [{ id: approval.id, by, policies: approval.asks.map(({ policy }) => policy) }]
+  const again = await bench.policy.decide({ ...question, facts: { ...question.facts, now: bench.clock.now(), approvals } })
+  if (again.effect === 'hold' || again.version !== decision.version) {
+    const detail = 'the policy changed while the call waited and has to be asked again; repeat the call without the handle'
+    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, reasons: again.reasons, policy: again.version, approval }
+  }
+  const verdict = toVerdict(again)
+  if (verdict.effect !== 'permit') return { ...verdict, approval }
+  try {
+    return { ...verdict, approval, part: bench.approvals.spend(approval, { decision: asking.id, digest }) }
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return { effect: 'deny', fault: error.code, detail: error.message, reasons: again.reasons, policy: again.version, approval }
+  }
+}

@@ -1,0 +1,41 @@
+/** Seals permits whose outcome never came as `unknown`: after a crash, and when an enforcement point let its deadline pass. */
+import { Fault } from '@ephor/contract'
+import { LONGEST_WINDOW_MS } from './limits.ts'
+import type { Bench } from './perform.ts'
+import { appendOutcome } from './seal.ts'
+import type { StoredDecision } from './store.ts'
+
+async function sealUnknown(bench: Bench, row: StoredDecision): Promise<boolean> {
+  try {
+    await appendOutcome(bench, row, { status: 'unknown', by: 'recovery' })
+    return true
+  } catch (error) {
+    // The outcome came in the meantime: that one holds.
+    if (error instanceof Fault && (error.code === 'OUTCOME_DECIDED' || error.code === 'CONFLICT')) return false
+    throw error
+  }
+}
+
+/**
+ * At start: nothing that this process ran can be in flight, so every such permit is lost; an enforcement point may still
+ * report until its deadline. Also rebuilds the rate limits. Returns how many outcomes were sealed.
+ */
+export async function recover(bench: Bench): Promise<number> {
+  const now = bench.clock.now()
+  for (const row of await bench.decisions.limitedSince(now - LONGEST_WINDOW_MS)) bench.limits.reserve(row.agent, row.obligations, row.at)
+  let sealed = 0
+  for (;;) {
+    const lost = (await bench.decisions.open()).filter((row) => row.door === 'mcp' || (row.deadline ?? 0) <= now)
+    if (lost.length === 0) return sealed
+    for (const row of lost) if (await sealUnknown(bench, row)) sealed++
+  }
+}
+
+/** While running: what is past its deadline and not in flight here. */
+export async function sweep(bench: Bench, inFlight: ReadonlySet<string>): Promise<number> {
+  let sealed = 0
+  for (const row of await bench.decisions.open(bench.clock.now())) {
+    if (!inFlight.has(row.id) && (await sealUnknown(bench, row))) sealed++
+  }
+  return sealed
+}

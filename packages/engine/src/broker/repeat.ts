@@ -1,0 +1,31 @@
+/** Answers a repeated request with its first answer: the caller lost it, or retries because it can't know. */
+import { createHash } from 'node:crypto'
+import { Fault } from '@ephor/contract'
+import type { Receipt } from '@ephor/engine/ledger'
+import type { Asking, Bench } from './perform.ts'
+import { digestCall } from './resolve.ts'
+import { toAsked } from './seal.ts'
+import type { Asked } from './types.ts'
+
+/** The key as it is stored: the agent's own, so that no agent can find another's answers. */
+export function idempotencyOf(agent: string, key: string | undefined): string | undefined {
+  return key === undefined ? undefined : createHash('sha256').update(`${agent}\n${key}`).digest('hex')
+}
+
+/** @throws Fault IDEMPOTENCY_MISMATCH when the key was used for another call. */
+export async function repeated(bench: Bench, { who, call }: Asking, key: string): Promise<Asked | undefined> {
+  const row = await bench.decisions.byIdempotency(idempotencyOf(who.id, key) ?? '')
+  if (!row) return undefined
+  const tool = row.tool === undefined ? undefined : bench.registry.tool(row.server, row.tool)
+  if (digestCall(who, call, tool, row.policy) !== row.digest) {
+    throw new Fault(
+      'IDEMPOTENCY_MISMATCH',
+      `the key was used for decision ${row.id}, which was another call or of an older tool definition`,
+    )
+  }
+  const entry = await bench.ledger.find(row.id)
+  if (!entry) throw new Fault('STORE_CORRUPT', `decision ${row.id} has no ledger entry`)
+  const receipt: Receipt = { origin: bench.ledger.origin, seq: entry.seq, leafHash: entry.leafHash }
+  const approval = row.approval === undefined ? undefined : await bench.approvals.find(row.approval)
+  return toAsked(bench, row, receipt, approval)
+}

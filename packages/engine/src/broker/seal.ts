@@ -1,0 +1,153 @@
+/** Makes decisions and outcomes durable: what the ledger's bodies say, and what is written with them in one unit. */
+import { createHash } from 'node:crypto'
+import { Fault } from '@ephor/contract'
+import type { Approval } from '@ephor/engine/approvals'
+import { isoTime } from '@ephor/engine/kernel'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
+import type { EntryDraft, Receipt } from '@ephor/engine/ledger'
+import type { Obligation } from '@ephor/engine/policy'
+import type { Asking, Bench } from './perform.ts'
+import { idempotencyOf } from './repeat.ts'
+import { digestCall } from './resolve.ts'
+import type { Resolved, Unresolved } from './resolve.ts'
+import type { Ended } from './run-bounded.ts'
+import { insertDecision, setOutcome } from './store.ts'
+import type { StoredDecision } from './store.ts'
+import type { Asked, DecisionRow, OutcomeStatus, Performed, Permitted } from './types.ts'
+import type { Verdict } from './verdict.ts'
+
+/** How long after its own time-out a call that Ephor runs counts as lost, in ms. */
+const LOST_AFTER_MS = 30_000
+
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** A session's name may come from the agent and hold anything, so rows and bodies carry a digest of it. */
+function sessionDigest({ who, call }: Asking): string {
+  return createHash('sha256').update(`${who.credential}\n${call.session}`).digest('hex').slice(0, 32)
+}
+
+function timeoutOf(obligations: readonly Obligation[], most: number): number {
+  return Math.min(most, ...obligations.flatMap((o) => (o.kind === 'timeout' ? [o.ms] : [])))
+}
+
+/** The ledger body: opaque ids, digests and pinned names; what the agent wrote goes into the encrypted payload. */
+function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolved['tool']): EntryDraft {
+  const optional = {
+    onBehalfOf: who.onBehalfOf,
+    server: row.server === '' ? undefined : row.server,
+    tool: tool && { server: tool.server, name: tool.name, digest: tool.digest, kind: tool.kind, risk: tool.risk },
+    policy: row.policy,
+    obligations: row.obligations.length > 0 ? (row.obligations as Json) : undefined,
+    approval: row.approval,
+    fault: row.fault,
+    deadline: row.deadline === undefined ? undefined : isoTime(row.deadline),
+    parents: call.parents && call.parents.length > 0 ? [...call.parents] : undefined,
+    // An invalid traceparent is ignored (W3C Trace Context, 4.3), so that no other text gets into the body.
+    trace: call.trace !== undefined && TRACEPARENT.test(call.trace) ? call.trace : undefined,
+  }
+  const body: JsonObject = {
+    effect: row.effect,
+    door: row.door,
+    principal: { type: 'agent', id: who.id, credential: who.credential },
+    session: row.session,
+    method: row.method,
+    digest: row.digest,
+    reasons: row.reasons.map(({ policy }) => policy),
+  }
+  for (const [key, value] of Object.entries(optional)) if (value !== undefined) body[key] = value
+  const asked: JsonObject = { server: call.server, name: call.name, input: call.input }
+  if (call.onBehalfOf !== undefined) asked.onBehalfOf = call.onBehalfOf
+  return { type: 'decision', id: row.id, body, payloads: [{ name: 'input', subject: who.id, value: asked }] }
+}
+
+function toRow(bench: Bench, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): StoredDecision {
+  const { id, at, who, call } = asking
+  const resolved = 'server' in target ? target : undefined
+  const tool = resolved?.tool
+  const obligations = verdict.effect === 'permit' ? verdict.obligations : []
+  const runsFor = call.door === 'api' ? bench.settings.outcomeDeadlineMs : timeoutOf(obligations, bench.settings.timeoutMs) + LOST_AFTER_MS
+  return {
+    ...{ id, at, door: call.door, agent: who.id, session: sessionDigest(asking), method: call.method },
+    // The agent controls the name of a server that nobody registered: it stays in the encrypted payload.
+    server: resolved?.server.name ?? '',
+    ...{ tool: tool?.name, kind: tool?.kind, risk: tool?.risk },
+    effect: verdict.effect === 'wait' ? 'hold' : verdict.effect,
+    fault: 'fault' in verdict ? verdict.fault : undefined,
+    detail: 'fault' in verdict ? verdict.detail : undefined,
+    ...{ reasons: verdict.reasons, obligations, approval: verdict.approval?.id, policy: verdict.policy },
+    digest: digestCall(who, call, tool, verdict.policy),
+    idempotency: idempotencyOf(who.id, call.idempotencyKey),
+    deadline: verdict.effect === 'permit' ? at + runsFor : undefined,
+    ...{ outcome: undefined, outcomeAt: undefined },
+  }
+}
+
+/** Builds the answer from what was sealed; a repeated request gets it from the stored row. */
+export function toAsked(bench: Bench, row: StoredDecision, receipt: Receipt, approval: Approval | undefined): Asked {
+  const sealed = { decision: row.id, receipt, reasons: row.reasons }
+  if (row.effect === 'permit') {
+    const timeoutMs = timeoutOf(row.obligations, bench.settings.timeoutMs)
+    return { ...sealed, kind: 'permitted', obligations: row.obligations, timeoutMs, deadline: row.deadline ?? row.at, row }
+  }
+  if (row.fault === undefined && approval) return { ...sealed, kind: 'held', approval: { id: approval.id, expiresAt: approval.expiresAt } }
+  return { ...sealed, kind: 'refused', fault: row.fault ?? 'POLICY_DENIED', detail: row.detail ?? '' }
+}
+
+/**
+ * Law 1: a permit is answered only after its record is durable.
+ * @throws Fault STORE_UNAVAILABLE when it can't be recorded; APPROVAL_SPENT when another call used the approval first.
+ */
+export async function sealIntent(bench: Bench, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
+  const row = toRow(bench, asking, target, verdict)
+  const entry = decisionEntry(row, asking, 'server' in target ? target.tool : undefined)
+  const { changes = [], entries = [] } = verdict.part ?? {}
+  const [receipt] = await bench.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entry, ...entries] })
+  if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
+  if (verdict.part && verdict.approval) await bench.approvals.announce(verdict.approval.id)
+  bench.tell('decision', row)
+  return toAsked(bench, row, receipt, verdict.approval)
+}
+
+type Outcome = {
+  status: OutcomeStatus
+  value?: Json | undefined
+  fault?: string | undefined
+  by: 'broker' | 'enforcement-point' | 'recovery'
+}
+
+/** One outcome for one decision: the broker, a report, the deadline and recovery all come through here. @throws Fault OUTCOME_DECIDED. */
+export async function appendOutcome(bench: Bench, row: DecisionRow, { status, value, fault, by }: Outcome): Promise<Receipt> {
+  const at = bench.clock.now()
+  const [receipt] = await bench.ledger.append({
+    changes: [setOutcome(row.id, status, at)],
+    entries: [
+      {
+        type: 'outcome',
+        id: `${row.id}/outcome`,
+        body: { decision: row.id, status, by, ...(fault === undefined ? {} : { fault }) },
+        payloads: value === undefined ? [] : [{ name: 'result', subject: row.agent, value }],
+      },
+    ],
+  })
+  if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
+  bench.tell('outcome', { ...row, outcome: status, outcomeAt: at })
+  return receipt
+}
+
+/** Seals how a call ended that Ephor ran. Where that can't be recorded, the result is withheld: recovery will seal `unknown`. */
+export async function sealOutcome(bench: Bench, permit: Permitted, ended: Ended): Promise<Performed> {
+  const { decision, receipt, reasons, row } = permit
+  const sealed = { decision, receipt, reasons }
+  try {
+    if ('fault' in ended) {
+      const outcomeReceipt = await appendOutcome(bench, row, { status: ended.status, fault: ended.fault, by: 'broker' })
+      return { ...sealed, kind: ended.status, outcomeReceipt, fault: ended.fault, detail: ended.detail }
+    }
+    const outcomeReceipt = await appendOutcome(bench, row, { status: ended.status, value: ended.value, by: 'broker' })
+    return { ...sealed, kind: 'done', outcomeReceipt, isError: ended.isError, value: ended.value }
+  } catch (error) {
+    bench.log.error({ err: error, decision }, 'the outcome could not be recorded')
+    const detail = 'the action ran, but its outcome could not be recorded, so the result is withheld'
+    return { ...sealed, kind: 'unknown', outcomeReceipt: undefined, fault: 'STORE_UNAVAILABLE', detail }
+  }
+}

@@ -1,0 +1,143 @@
+/** The broker's own table: decisions as lists, events and recovery need them. */
+import type { FaultCode } from '@ephor/contract'
+import type { Change, Store } from '@ephor/engine/kernel'
+import type { Selectable } from 'kysely'
+import type { DecisionRow, Door, OutcomeStatus } from './types.ts'
+
+const TENANT = 'default'
+
+type DecisionTable = {
+  tenant: string
+  id: string
+  at: number
+  door: Door
+  agent: string
+  session: string
+  method: string
+  server: string
+  tool: string | null
+  kind: string | null
+  risk: string | null
+  effect: DecisionRow['effect']
+  fault: FaultCode | null
+  detail: string | null
+  reasons: string
+  obligations: string
+  approval: string | null
+  policy: string | null
+  digest: string
+  idempotency: string | null
+  deadline: number | null
+  outcome: OutcomeStatus | null
+  outcome_at: number | null
+}
+type Tables = { broker_decision: DecisionTable }
+
+/** A row with what only recovery and repeated requests need. */
+export type StoredDecision = DecisionRow & { idempotency: string | undefined; deadline: number | undefined }
+
+const INSERT = `INSERT INTO broker_decision (tenant, id, at, door, agent, session, method, server, tool, kind, risk, effect, fault, detail,
+  reasons, obligations, approval, policy, digest, idempotency, deadline)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+export function insertDecision(row: StoredDecision): Change {
+  const { id, at, door, agent, session, method, server, tool, kind, risk, effect, fault, detail, approval, policy, digest } = row
+  const lists = [JSON.stringify(row.reasons), JSON.stringify(row.obligations)] as const
+  return {
+    sql: INSERT,
+    params: [
+      ...[
+        TENANT,
+        id,
+        at,
+        door,
+        agent,
+        session,
+        method,
+        server,
+        tool ?? null,
+        kind ?? null,
+        risk ?? null,
+        effect,
+        fault ?? null,
+        detail ?? null,
+      ],
+      ...[...lists, approval ?? null, policy ?? null, digest, row.idempotency ?? null, row.deadline ?? null],
+    ],
+  }
+}
+
+/** Takes effect once: a second outcome for the same decision is OUTCOME_DECIDED. */
+export function setOutcome(id: string, outcome: OutcomeStatus, at: number): Change {
+  return {
+    sql: "UPDATE broker_decision SET outcome = ?, outcome_at = ? WHERE tenant = ? AND id = ? AND effect = 'permit' AND outcome IS NULL",
+    params: [outcome, at, TENANT, id],
+    rows: 1,
+    fault: 'OUTCOME_DECIDED',
+  }
+}
+
+function fromRow(row: Selectable<DecisionTable>): StoredDecision {
+  return {
+    id: row.id,
+    at: row.at,
+    door: row.door,
+    agent: row.agent,
+    session: row.session,
+    method: row.method,
+    server: row.server,
+    tool: row.tool ?? undefined,
+    kind: row.kind ?? undefined,
+    risk: row.risk ?? undefined,
+    effect: row.effect,
+    fault: row.fault ?? undefined,
+    detail: row.detail ?? undefined,
+    reasons: JSON.parse(row.reasons) as DecisionRow['reasons'],
+    obligations: JSON.parse(row.obligations) as DecisionRow['obligations'],
+    approval: row.approval ?? undefined,
+    policy: row.policy ?? undefined,
+    digest: row.digest,
+    idempotency: row.idempotency ?? undefined,
+    deadline: row.deadline ?? undefined,
+    outcome: row.outcome ?? undefined,
+    outcomeAt: row.outcome_at ?? undefined,
+  }
+}
+
+export type DecisionQuery = { cursor?: string; limit: number; agent?: string; effect?: DecisionRow['effect']; server?: string }
+
+export function readDecisions(store: Store) {
+  const rows = () => store.reader<Tables>().selectFrom('broker_decision').selectAll().where('tenant', '=', TENANT)
+  return {
+    async find(id: string): Promise<StoredDecision | undefined> {
+      const row = await rows().where('id', '=', id).executeTakeFirst()
+      return row && fromRow(row)
+    },
+    async byIdempotency(key: string): Promise<StoredDecision | undefined> {
+      const row = await rows().where('idempotency', '=', key).executeTakeFirst()
+      return row && fromRow(row)
+    },
+    /** Newest first: ids sort by time. */
+    async list({ cursor, limit, agent, effect, server }: DecisionQuery): Promise<StoredDecision[]> {
+      let query = rows().orderBy('id', 'desc').limit(limit)
+      if (cursor !== undefined) query = query.where('id', '<', cursor)
+      if (agent !== undefined) query = query.where('agent', '=', agent)
+      if (effect !== undefined) query = query.where('effect', '=', effect)
+      if (server !== undefined) query = query.where('server', '=', server)
+      return (await query.execute()).map(fromRow)
+    },
+    /** Permits that have no outcome yet and, with `overdueAt`, whose deadline lies before it. */
+    async open(overdueAt?: number): Promise<StoredDecision[]> {
+      let query = rows().where('effect', '=', 'permit').where('outcome', 'is', null).orderBy('deadline').limit(1000)
+      if (overdueAt !== undefined) query = query.where('deadline', '<', overdueAt)
+      return (await query.execute()).map(fromRow)
+    },
+    /** Permits since a time that carried a rate limit: what the counters are rebuilt from. */
+    async limitedSince(since: number): Promise<StoredDecision[]> {
+      const query = rows().where('effect', '=', 'permit').where('at', '>', since).where('obligations', 'like', '%"limit"%').orderBy('id')
+      return (await query.execute()).map(fromRow)
+    },
+  }
+}
+
+export type Decisions = ReturnType<typeof readDecisions>

@@ -1,0 +1,30 @@
+/** What the broker will seal: policy's decision, after the approval it may have asked for. */
+import type { FaultCode } from '@ephor/contract'
+import type { Approval } from '@ephor/engine/approvals'
+import type { Part } from '@ephor/engine/ledger'
+import type { Decision, Obligation, Reason } from '@ephor/engine/policy'
+
+type Common = {
+  reasons: readonly Reason[]
+  /** Digest of the policy bundle that decided; undefined where none was asked. */
+  policy: string | undefined
+  /** The approval that this call opened, waits for, used, or was refused by. */
+  approval: Approval | undefined
+  /** What must be written in the same unit: the approval opened or spent. */
+  part?: Part | undefined
+}
+
+export type Verdict =
+  | (Common & { effect: 'permit'; obligations: readonly Obligation[] })
+  | (Common & { effect: 'hold' })
+  /** `wait`: refused for now, until an operator has looked at something. */
+  | (Common & { effect: 'deny' | 'wait'; fault: FaultCode; detail: string })
+
+/** @param decision anything but a hold */
+export function toVerdict(decision: Exclude<Decision, { effect: 'hold' }>): Verdict {
+  const { reasons, version: policy } = decision
+  const common = { reasons, policy, approval: undefined }
+  if (decision.effect === 'permit') return { ...common, effect: 'permit', obligations: decision.obligations }
+  const detail = reasons.length > 0 ? reasons.map(({ text }) => text).join('; ') : 'nothing permits this'
+  return { ...common, effect: 'deny', fault: decision.fault, detail }
+}
