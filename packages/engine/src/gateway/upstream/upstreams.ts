@@ -11,6 +11,11 @@ export type UpstreamRequestOptions = {
   /** Asks the server for progress; gets the params of each `notifications/progress` as sent. */
   onProgress?: (params: JsonObject) => void
   origin?: CallOrigin
+  /**
+   * A stateless server (2026-07-28) asks for input inside its result (`resultType: 'input_required'`). Such a result is passed on as it
+   * is, for an agent of the same revision; with `fulfil` it is answered through `onServerRequest` and the call repeated, for an older one.
+   */
+  fulfil?: boolean
 }
 
 export type ServerRequestHandler = (method: string, params: JsonObject, origin: CallOrigin, signal: AbortSignal) => Promise<JsonObject>
