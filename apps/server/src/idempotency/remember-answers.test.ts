@@ -1,0 +1,130 @@
+/** Tests of idempotency keys: once means once, for whoever sent it, also across a restart. */
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { Fault } from '@ephor/contract'
+import { makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
+import { createApp } from '../http/create-app.ts'
+import { rememberAnswers } from './remember-answers.ts'
+
+const closers: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close()
+})
+
+async function world(file = join(mkdtempSync(join(tmpdir(), 'ephor-idempotency-')), 'store.db')) {
+  const store = await openSqlite({ file, migrations: [{ room: 'idempotency', folder: new URL('./migrations/', import.meta.url) }] })
+  const app = createApp({
+    log: makeLog('silent'),
+    hosts: { host: '127.0.0.1', allowedHosts: [] },
+    limits: { bodyBytes: 2048, bodyDepth: 8 },
+  })
+  const clock = { ...systemClock, now: () => time }
+  let time = 1_000_000_000_000
+  let runs = 0
+  let gate = Promise.resolve()
+  rememberAnswers(app, {
+    store,
+    kek: new Uint8Array(32).fill(7),
+    clock,
+    whoIs: async ({ headers }) => {
+      if (!headers.authorization) throw new Fault('UNAUTHENTICATED', 'nobody')
+      return { kind: 'person', id: headers.authorization, session: 'ses_1' }
+    },
+  })
+  app.post('/v1/things', async (request, reply) => {
+    runs++
+    await gate
+    const body = request.body as { refuse?: boolean; crash?: boolean }
+    if (body.refuse) throw new Fault('FORBIDDEN', 'no')
+    if (body.crash) return new Promise(() => {})
+    return reply.status(201).send({ run: runs, secret: 'hunter2' })
+  })
+  await app.ready()
+  const close = async () => {
+    await app.close()
+    await store.close()
+  }
+  closers.push(close)
+  const post = (body: unknown, key: string, who = 'per_1') =>
+    app.inject({
+      method: 'POST',
+      url: '/v1/things',
+      headers: { host: 'localhost', 'content-type': 'application/json', 'idempotency-key': key, ...(who ? { authorization: who } : {}) },
+      body: JSON.stringify(body),
+    })
+  return { post, file, close, runs: () => runs, hold: (until: Promise<void>) => (gate = until), at: (t: number) => (time = t) }
+}
+
+test('the same request with the same key runs once and gets the same answer', async () => {
+  const { post, runs } = await world()
+  const [first, second] = [await post({ a: 1 }, 'k1'), await post({ a: 1 }, 'k1')]
+  expect([first.statusCode, second.statusCode, runs()]).toEqual([201, 201, 1])
+  expect(second.body).toBe(first.body)
+  expect(second.headers['idempotency-replayed']).toBe('true')
+})
+
+test('another request with the same key is refused', async () => {
+  const { post, runs } = await world()
+  await post({ a: 1 }, 'k1')
+  const other = await post({ a: 2 }, 'k1')
+  expect([other.statusCode, other.json().code, runs()]).toEqual([422, 'IDEMPOTENCY_MISMATCH', 1])
+})
+
+test("one's key says nothing about another's, and nobody's key is remembered", async () => {
+  const { post, runs } = await world()
+  await post({ a: 1 }, 'k1', 'per_1')
+  expect((await post({ a: 1 }, 'k1', 'per_2')).headers['idempotency-replayed']).toBeUndefined()
+  await post({ a: 1 }, 'k1', '')
+  await post({ a: 1 }, 'k1', '')
+  expect(runs()).toBe(4)
+})
+
+test('two at once run once', async () => {
+  const { post, runs, hold } = await world()
+  let open = () => {}
+  hold(new Promise((resolve) => (open = resolve)))
+  const first = post({ a: 1 }, 'k1')
+  await expect.poll(runs).toBe(1)
+  expect((await post({ a: 1 }, 'k1')).json()).toMatchObject({ code: 'CONFLICT', detail: expect.stringContaining('still running') })
+  open()
+  expect((await first).statusCode).toBe(201)
+  expect(runs()).toBe(1)
+})
+
+test('a refusal changed nothing, so the key is free again', async () => {
+  const { post, runs } = await world()
+  expect((await post({ refuse: true }, 'k1')).statusCode).toBe(403)
+  expect((await post({ refuse: true }, 'k1')).statusCode).toBe(403)
+  expect(runs()).toBe(2)
+})
+
+test('answers survive a restart; a request that a crash interrupted is not run again', async () => {
+  const before = await world()
+  const first = await before.post({ a: 1 }, 'k1')
+  void before.post({ crash: true }, 'k2')
+  await expect.poll(before.runs).toBe(2)
+  await before.close()
+  closers.pop()
+  const after = await world(before.file)
+  expect((await after.post({ a: 1 }, 'k1')).body).toBe(first.body)
+  expect((await after.post({ crash: true }, 'k2')).json()).toMatchObject({
+    code: 'CONFLICT',
+    detail: expect.stringContaining('interrupted'),
+  })
+  expect(after.runs()).toBe(0)
+})
+
+test('a secret in an answer is not readable in the database', async () => {
+  const { post, file, close } = await world()
+  await post({ a: 1 }, 'k1')
+  await close()
+  closers.pop()
+  expect(readFileSync(file).includes('hunter2')).toBe(false)
+})
+
+test('a key that is no key is refused', async () => {
+  const { post } = await world()
+  expect((await post({ a: 1 }, 'x'.repeat(201))).json()).toMatchObject({ code: 'REQUEST_INVALID' })
+})
