@@ -45,6 +45,10 @@ test('depth is counted before anything recurses', () => {
   expect(faultOf(`["${'['.repeat(1000)}"]`)).toBe('accepted')
 })
 
+test('a very long array is only long', () => {
+  expect(faultOf(`[${'0,'.repeat(500_000)}0]`, { maxBytes: 2e6 })).toBe('accepted')
+})
+
 test('a body over the limit is refused whole, one of the limit is not', () => {
   expect(faultOf(`"${'x'.repeat(98)}"`, { maxBytes: 100 })).toBe('accepted')
   expect(faultOf(`"${'x'.repeat(99)}"`, { maxBytes: 100 })).toBe('BODY_TOO_LARGE')

@@ -77,7 +77,7 @@ function refuseUnsafe(value: Json): void {
   for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
     if (typeof item === 'string' && !item.isWellFormed()) throw new Fault('JSON_INVALID', 'a string contains half of a surrogate pair')
     if (item === null || typeof item !== 'object') continue
-    if (Array.isArray(item)) stack.push(...item)
+    if (Array.isArray(item)) for (const inner of item) stack.push(inner)
     else {
       for (const [key, inner] of Object.entries(item)) {
         if (key === '__proto__') throw new Fault('JSON_INVALID', 'the key "__proto__" is not accepted')
