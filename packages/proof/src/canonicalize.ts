@@ -1,0 +1,59 @@
+/** Canonical JSON (RFC 8785): the one text of a value, so that everybody hashes the same bytes. */
+import { ProofError } from './proof-error.ts'
+
+/** Deeper than anything that parses under our limits; also what ends a value that contains itself. */
+const MAX_DEPTH = 500
+
+function refuse(detail: string): never {
+  throw new ProofError('CANONICAL_INVALID', detail)
+}
+
+function quote(text: string): string {
+  if (!text.isWellFormed()) refuse('a string contains half of a surrogate pair')
+  // For well-formed text, ECMAScript's JSON.stringify escapes exactly as RFC 8785 section 3.2.2.2 says.
+  return JSON.stringify(text)
+}
+
+function object(value: object, depth: number): string {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) refuse('only plain objects and arrays have a canonical form')
+  const keys = Object.keys(value)
+  // The default order compares UTF-16 code units, which is what section 3.2.3 asks for.
+  if (keys.length > 1) keys.sort()
+  let text = '{'
+  for (const key of keys) {
+    text += `${text.length === 1 ? '' : ','}${quote(key)}:${write((value as Record<string, unknown>)[key], depth + 1)}`
+  }
+  return `${text}}`
+}
+
+function write(value: unknown, depth: number): string {
+  if (depth > MAX_DEPTH) refuse(`nested more than ${MAX_DEPTH} deep`)
+  switch (typeof value) {
+    case 'string':
+      return quote(value)
+    case 'number':
+      // Section 3.2.2.3: ECMAScript's own number to text; -0 becomes 0.
+      return Number.isFinite(value) ? String(value === 0 ? 0 : value) : refuse('a number is not finite')
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object': {
+      if (value === null) return 'null'
+      if (!Array.isArray(value)) return object(value, depth)
+      let text = '['
+      // By index: an array's hole is refused like any undefined.
+      for (let i = 0; i < value.length; i++) text += (i === 0 ? '' : ',') + write(value[i], depth + 1)
+      return `${text}]`
+    }
+    default:
+      return refuse(`${typeof value} has no JSON form`)
+  }
+}
+
+/**
+ * @param value null, booleans, finite numbers, well-formed strings, arrays and plain objects of these
+ * @throws ProofError CANONICAL_INVALID for anything else, also inside: undefined, NaN, lone surrogates, Map, Date …
+ */
+export function canonicalize(value: unknown): string {
+  return write(value, 0)
+}

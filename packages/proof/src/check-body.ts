@@ -1,0 +1,75 @@
+/** What one ledger body has to look like by itself and beside the ones before it. */
+import { fromUtf8 } from './bytes.ts'
+import { canonicalize } from './canonicalize.ts'
+
+export type BodyProblem = { fault: 'ENTRY_INVALID' | 'ID_REPEATED' | 'LINK_INVALID'; detail: string }
+
+const DIGEST = /^sha256:[0-9a-f]{64}$/
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isTime(value: unknown): boolean {
+  const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  return Number.isFinite(ms) && new Date(ms).toISOString() === value
+}
+
+function isCommitment(value: unknown): boolean {
+  return isRecord(value) && typeof value['sha256'] === 'string' && DIGEST.test(value['sha256']) && Number.isSafeInteger(value['bytes'])
+}
+
+/** The sentence that says what is wrong with the members that every body has; undefined when nothing is. */
+function wrongMember(body: Record<string, unknown>): string | undefined {
+  if (body['v'] !== 1) return 'its version is not 1, the only one that this verifier knows'
+  if (typeof body['type'] !== 'string' || body['type'] === '') return 'it has no type'
+  if (!isTime(body['at'])) return 'its time is not RFC 3339 in UTC with milliseconds'
+  if (typeof body['tenant'] !== 'string' || body['tenant'] === '') return 'it has no tenant'
+  if (body['id'] !== undefined && (typeof body['id'] !== 'string' || body['id'] === '')) return 'its id is not a text'
+  const commitments = body['commitments']
+  if (commitments !== undefined && !(isRecord(commitments) && Object.values(commitments).every(isCommitment)))
+    return 'a commitment is not a digest with a length'
+  return undefined
+}
+
+/** Reads the bodies of a ledger in order and finds the first thing wrong with each. */
+export class BodyChecker {
+  readonly #ids = new Set<string>()
+  readonly #decisions = new Set<string>()
+  readonly types: Record<string, number> = {}
+
+  check(bytes: Uint8Array): BodyProblem | undefined {
+    let body: unknown
+    let canonical: boolean
+    try {
+      const text = fromUtf8(bytes)
+      body = JSON.parse(text)
+      canonical = canonicalize(body) === text
+    } catch (error) {
+      return { fault: 'ENTRY_INVALID', detail: `it is not JSON: ${(error as Error).message}` }
+    }
+    if (!isRecord(body)) return { fault: 'ENTRY_INVALID', detail: 'it is not a JSON object' }
+    if (!canonical) return { fault: 'ENTRY_INVALID', detail: 'it is not in the canonical form of RFC 8785' }
+    const wrong = wrongMember(body)
+    if (wrong) return { fault: 'ENTRY_INVALID', detail: wrong }
+    const type = body['type'] as string
+    this.types[type] = (Object.hasOwn(this.types, type) ? (this.types[type] as number) : 0) + 1
+    return this.#link(type, body['id'] as string | undefined, body['decision'])
+  }
+
+  #link(type: string, id: string | undefined, decision: unknown): BodyProblem | undefined {
+    if (id !== undefined) {
+      if (this.#ids.has(id)) return { fault: 'ID_REPEATED', detail: `its id ${id} already stands in an earlier entry` }
+      this.#ids.add(id)
+      if (type === 'decision') this.#decisions.add(id)
+    }
+    if (type !== 'outcome') return undefined
+    const byId = id?.endsWith('/outcome') ? id.slice(0, -'/outcome'.length) : undefined
+    const of = typeof decision === 'string' ? decision : byId
+    if (of === undefined) return { fault: 'LINK_INVALID', detail: 'it is an outcome that names no decision' }
+    if (byId !== undefined && byId !== of) return { fault: 'LINK_INVALID', detail: `it is an outcome of ${of} under the id of ${byId}` }
+    if (!this.#decisions.has(of))
+      return { fault: 'LINK_INVALID', detail: `it is the outcome of ${of}, but no earlier entry is that decision` }
+    return undefined
+  }
+}

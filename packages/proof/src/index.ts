@@ -1,0 +1,45 @@
+/** Proofs without trust in the prover: canonical JSON, Merkle trees, tiled logs, signed checkpoints, receipts, and offline verification. No dependencies, no I/O; runs in a browser. */
+export { concatBytes, fromBase64, fromHex, fromUtf8, sameBytes, toBase64, toHex, utf8 } from './bytes.ts'
+export { canonicalize } from './canonicalize.ts'
+export { formatCheckpoint, parseCheckpoint, readCheckpoint, signCheckpoint, verifyCheckpoint } from './checkpoint.ts'
+export type { Checkpoint } from './checkpoint.ts'
+export { makeCommitment, SALT_BYTES, verifyCommitment } from './commitment.ts'
+export type { Commitment } from './commitment.ts'
+export {
+  EMPTY_ROOT,
+  foldSubtrees,
+  Frontier,
+  leafHash,
+  makeConsistency,
+  makeInclusion,
+  nodeHash,
+  rootOfInclusion,
+  subtreesOf,
+  verifyConsistency,
+  verifyInclusion,
+} from './merkle.ts'
+export type { Hash, NodeReader, TreeNode } from './merkle.ts'
+export { formatNote, formatVerifierKey, makeVerifierKey, parseNote, parseVerifierKey, signNote, verifyNote } from './note.ts'
+export type { Note, NoteSignature, VerifierKey } from './note.ts'
+export { ProofError } from './proof-error.ts'
+export type { ProofErrorCode } from './proof-error.ts'
+export { verifyReceipt } from './receipt.ts'
+export type { Receipt } from './receipt.ts'
+export { portableSha256, sha256 } from './sha256.ts'
+export {
+  decodeBundle,
+  decodeTile,
+  encodeBundle,
+  MAX_ENTRY_BYTES,
+  parseTilePath,
+  TILE_WIDTH,
+  tilePath,
+  tileReader,
+  tilesOf,
+  TileWriter,
+} from './tiles.ts'
+export type { TilePlace } from './tiles.ts'
+export { formatTlogProof, parseTlogProof, verifyTlogProof } from './tlog-proof.ts'
+export type { TlogProof } from './tlog-proof.ts'
+export { readFolderKey, verifyLog } from './verify-log.ts'
+export type { LogSource, Verdict, VerifyFault, VerifyOptions } from './verify-log.ts'
