@@ -22,7 +22,7 @@ export type Credential = {
 }
 
 /** A local credential as it is shown, once: `eph_` and 43 characters of base 62 (256 bits). */
-export type IssuedSecret = { id: string; secret: string }
+export type IssuedSecret = { id: string; credential: Credential; secret: string }
 
 export type Person = {
   /** `per_…`: what the ledger knows. */
@@ -59,6 +59,8 @@ export type WarrantClaims = {
 }
 
 export interface Identity {
+  /** Where browsers may sign in and write from; the first is where Ephor is reached. */
+  readonly origins: readonly [string, ...string[]]
   /** The first person, made at the first start: whoever holds the operator key of the data folder. */
   readonly operator: string
   /**

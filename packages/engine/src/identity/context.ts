@@ -1,0 +1,39 @@
+/** What the halves of the room share: its surroundings, and what it knows in memory. */
+import { Fault } from '@ephor/contract'
+import type { Clock, Store } from '@ephor/engine/kernel'
+import type { Ledger } from '@ephor/engine/ledger'
+import type { KnownCredential, KnownSession } from './store.ts'
+import type { Tokens } from './tokens.ts'
+import type { Person } from './types.ts'
+
+/** What the room does by itself, such as adding the first person. */
+export const SYSTEM = 'system'
+
+export type Context = {
+  store: Store
+  ledger: Ledger
+  clock: Clock
+  tokens: Tokens
+  /** Where Ephor is reached, as agents and browsers name it: `http://127.0.0.1:7373`. */
+  origin: string
+  isAgent: (id: string) => boolean
+  /** By id. Changed only after the unit that changes the row is durable. */
+  people: Map<string, Person>
+  credentials: Map<string, KnownCredential>
+  /** Hash of a secret to the id of its credential, revoked ones too. */
+  credentialIds: Map<string, string>
+  /** Open sessions by the hash of their secret. */
+  sessions: Map<string, KnownSession>
+}
+
+/** @throws Fault FORBIDDEN unless the operator (or Ephor itself) does it. */
+export function requireOperator({ people }: Context, by: string): void {
+  if (by !== SYSTEM && !people.get(by)?.operator) throw new Fault('FORBIDDEN', 'only the operator does this')
+}
+
+/** @throws Fault NOT_FOUND. */
+export function requirePerson({ people }: Context, id: string): Person {
+  const person = people.get(id)
+  if (!person) throw new Fault('NOT_FOUND', `no person ${id.slice(0, 40)}`)
+  return person
+}

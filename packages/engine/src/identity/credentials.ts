@@ -1,0 +1,135 @@
+/** What agents prove themselves with: issued, registered, rotated, revoked, and changed for short-lived tokens. */
+import { createPublicKey, hash } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { Fault, PublicJwk } from '@ephor/contract'
+import type { EntryDraft } from '@ephor/engine/ledger'
+import { calculateJwkThumbprint } from 'jose'
+import { requireOperator, requirePerson, SYSTEM } from './context.ts'
+import type { Context } from './context.ts'
+import { hashSecret, makeSecret } from './secrets.ts'
+import { insertCredential, markRevoked, updateSecret } from './store.ts'
+import type { KnownCredential } from './store.ts'
+import { readHeader, verifyAssertion } from './tokens.ts'
+import type { Credential, Identity } from './types.ts'
+
+type CredentialsPart = Pick<
+  Identity,
+  'issueCredential' | 'registerKey' | 'rotateCredential' | 'revokeCredential' | 'credentials' | 'issueToken'
+>
+
+function publicView({ secretHash: _, publicX: __, ...credential }: KnownCredential): Credential {
+  return credential
+}
+
+function toKeyObject(x: string): KeyObject {
+  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
+}
+
+export function makeCredentials(context: Context): CredentialsPart {
+  const { ledger, clock, tokens, credentials, credentialIds } = context
+
+  function find(id: string): KnownCredential {
+    const credential = credentials.get(id)
+    if (!credential) throw new Fault('NOT_FOUND', `no credential ${id.slice(0, 40)}`)
+    return credential
+  }
+
+  function draft(kind: Credential['kind'], agent: string, onBehalfOf: string | undefined): KnownCredential {
+    if (!context.isAgent(agent)) throw new Fault('AGENT_UNKNOWN', `no agent ${agent.slice(0, 40)} is registered`)
+    if (onBehalfOf !== undefined) requirePerson(context, onBehalfOf)
+    const id = clock.id('crd')
+    return { id, agent, kind, state: 'active', issuedAt: clock.now(), ...(onBehalfOf === undefined ? {} : { onBehalfOf }) }
+  }
+
+  async function insert(credential: KnownCredential, type: EntryDraft['type'], by: string): Promise<void> {
+    const { id, agent, onBehalfOf, thumbprint } = credential
+    const about = { ...(onBehalfOf === undefined ? {} : { onBehalfOf }), ...(thumbprint === undefined ? {} : { thumbprint }) }
+    await ledger.append({ changes: [insertCredential(credential)], entries: [{ type, body: { credential: id, agent, by, ...about } }] })
+    credentials.set(id, credential)
+    if (credential.secretHash !== undefined) credentialIds.set(credential.secretHash, id)
+  }
+
+  return {
+    async issueCredential(agent, by, options = {}) {
+      requireOperator(context, by)
+      const secret = makeSecret('eph')
+      const credential = { ...draft('secret', agent, options.onBehalfOf), secretHash: hashSecret(secret) }
+      await insert(credential, 'credential.issued', by)
+      return { id: credential.id, credential: publicView(credential), secret }
+    },
+
+    async registerKey(agent, jwk, by, options = {}) {
+      requireOperator(context, by)
+      const parsed = PublicJwk.safeParse(jwk)
+      if (!parsed.success) throw new Fault('REQUEST_INVALID', 'the key is not a public Ed25519 JWK (RFC 8037)', { where: 'body/jwk' })
+      const { kty, crv, x } = parsed.data
+      const thumbprint = await calculateJwkThumbprint({ kty, crv, x })
+      for (const known of credentials.values())
+        if (known.thumbprint === thumbprint) throw new Fault('CONFLICT', `this key is registered already, as ${known.id}`)
+      const credential = { ...draft('key', agent, options.onBehalfOf), publicX: x, thumbprint }
+      await insert(credential, 'key.registered', by)
+      return publicView(credential)
+    },
+
+    async rotateCredential(id, by) {
+      requireOperator(context, by)
+      const { agent, kind, state, secretHash } = find(id)
+      if (state === 'revoked') throw new Fault('CREDENTIAL_REVOKED', `${id} is revoked`)
+      if (kind === 'key' || secretHash === undefined)
+        throw new Fault('REQUEST_INVALID', 'a key is not rotated: register the new one, then revoke this one')
+      const secret = makeSecret('eph')
+      const [next, now] = [hashSecret(secret), clock.now()]
+      await ledger.append({
+        changes: [updateSecret(id, secretHash, next, now)],
+        entries: [{ type: 'credential.rotated', body: { credential: id, agent, by } }],
+      })
+      const credential = { ...find(id), secretHash: next, rotatedAt: now }
+      credentials.set(id, credential)
+      credentialIds.delete(secretHash)
+      credentialIds.set(next, id)
+      return { id, credential: publicView(credential), secret }
+    },
+
+    async revokeCredential(id, by) {
+      const { agent } = find(id)
+      // Stopping an agent is for every person, not for the operator alone.
+      if (by !== SYSTEM) requirePerson(context, by)
+      const now = clock.now()
+      await ledger.append({
+        changes: [markRevoked(id, now)],
+        entries: [{ type: 'credential.revoked', body: { credential: id, agent, by } }],
+      })
+      const revoked: KnownCredential = { ...find(id), state: 'revoked', revokedAt: now }
+      credentials.set(id, revoked)
+      return publicView(revoked)
+    },
+
+    credentials: (agent) => [...credentials.values()].filter((credential) => credential.agent === agent).map(publicView),
+
+    async issueToken(assertion) {
+      const now = clock.now()
+      const { kid } = readHeader(assertion)
+      // The header only chooses the key; the key's own agent is who the assertion has to be from.
+      const credential = typeof kid === 'string' ? credentials.get(kid) : undefined
+      if (credential?.publicX === undefined) throw new Fault('UNAUTHENTICATED', 'the header kid names no registered key')
+      const holder = { credential: credential.id, agent: credential.agent, key: toKeyObject(credential.publicX) }
+      const claims = await verifyAssertion(assertion, holder, `${context.origin}/v1/tokens`, now)
+      if (credentials.get(credential.id)?.state !== 'active') throw new Fault('CREDENTIAL_REVOKED', `${credential.id} is revoked`)
+      if (!context.isAgent(claims.agent)) throw new Fault('AGENT_UNKNOWN', `no agent ${claims.agent} is registered`)
+      const entry = {
+        type: 'token.issued',
+        // The ledger takes an id once: this is what makes an assertion single-use, across restarts too.
+        id: `token/${claims.credential}/${hash('sha256', claims.jti, 'hex')}`,
+        body: { credential: claims.credential, agent: claims.agent },
+      }
+      try {
+        await ledger.append({ changes: [], entries: [entry] })
+      } catch (error) {
+        if (error instanceof Fault && error.code === 'CONFLICT')
+          throw new Fault('UNAUTHENTICATED', 'the assertion was used before; sign a new one with its own jti', { cause: error })
+        throw error
+      }
+      return tokens.signToken(claims, now)
+    },
+  }
+}

@@ -1,0 +1,59 @@
+/** Opens the room: loads what it knows into memory, makes the first person, and puts the halves together. */
+import type { Clock, Keys, Store } from '@ephor/engine/kernel'
+import type { Ledger } from '@ephor/engine/ledger'
+import { makeAuthenticate } from './authenticate.ts'
+import type { Context } from './context.ts'
+import { makeCredentials } from './credentials.ts'
+import { makeIdentify } from './identify.ts'
+import { ensureOperator, makePeople } from './people.ts'
+import { loadCredentials, loadPeople, loadSessions } from './store.ts'
+import { makeTokens } from './tokens.ts'
+import type { Identity } from './types.ts'
+
+export type IdentityOptions = {
+  store: Store
+  ledger: Ledger
+  keys: Pick<Keys, 'token' | 'operator'>
+  clock: Clock
+  /** Issuer and audience of tokens, and where browsers write from: `http://127.0.0.1:7373`, no slash at the end. */
+  origin: string
+  /** Other origins that browsers may write from, such as `http://localhost:7373`. */
+  origins?: readonly string[]
+  /** True for an agent that is registered and not retired: the registry knows, and it is no neighbour of ours. */
+  isAgent: (id: string) => boolean
+}
+
+export async function openIdentity(options: IdentityOptions): Promise<Identity> {
+  const { store, ledger, clock, keys, origin, isAgent } = options
+  const [people, credentials, sessions, tokens] = await Promise.all([
+    loadPeople(store),
+    loadCredentials(store),
+    loadSessions(store, clock.now()),
+    makeTokens(keys, origin),
+  ])
+  const context: Context = {
+    store,
+    ledger,
+    clock,
+    tokens,
+    origin,
+    isAgent,
+    people: new Map(people.map((person) => [person.id, person])),
+    credentials: new Map(credentials.map((credential) => [credential.id, credential])),
+    credentialIds: new Map(credentials.flatMap(({ id, secretHash }) => (secretHash === undefined ? [] : [[secretHash, id]]))),
+    sessions: new Map(sessions.map((session) => [session.secretHash, session])),
+  }
+  const operator = await ensureOperator(context)
+  const identify = makeIdentify(context, operator)
+  const origins = [origin, ...(options.origins ?? [])] as const
+  return {
+    operator,
+    origins,
+    identify,
+    authenticate: makeAuthenticate(identify, origins),
+    ...makeCredentials(context),
+    ...makePeople(context),
+    signWarrant: (claims) => tokens.signWarrant(claims, clock.now()),
+    jwks: tokens.jwks,
+  }
+}
