@@ -8,10 +8,34 @@ function refuse(detail: string): never {
   throw new ProofError('CANONICAL_INVALID', detail)
 }
 
+/** What JSON escapes, and surrogates, which need a look at their neighbour. */
+// eslint-disable-next-line no-control-regex -- these are what is escaped
+const SPECIAL = /["\\\u0000-\u001f\ud800-\udfff]/
+
 function quote(text: string): string {
+  if (!SPECIAL.test(text)) return `"${text}"`
   if (!text.isWellFormed()) refuse('a string contains half of a surrogate pair')
   // For well-formed text, ECMAScript's JSON.stringify escapes exactly as RFC 8785 section 3.2.2.2 says.
   return JSON.stringify(text)
+}
+
+/** Quoted keys of the bodies that a ledger writes over and over. */
+const quotedKeys = new Map<string, string>()
+const MAX_KEYS = 1000
+
+function quoteKey(key: string): string {
+  let text = quotedKeys.get(key)
+  if (text === undefined) {
+    text = `${quote(key)}:`
+    // Keys may come from an agent: it must not be able to fill our memory with them.
+    if (quotedKeys.size < MAX_KEYS && key.length < 40) quotedKeys.set(key, text)
+  }
+  return text
+}
+
+function isSorted(keys: readonly string[]): boolean {
+  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] as string) > (keys[i] as string)) return false
+  return true
 }
 
 function object(value: object, depth: number): string {
@@ -19,10 +43,11 @@ function object(value: object, depth: number): string {
   if (prototype !== Object.prototype && prototype !== null) refuse('only plain objects and arrays have a canonical form')
   const keys = Object.keys(value)
   // The default order compares UTF-16 code units, which is what section 3.2.3 asks for.
-  if (keys.length > 1) keys.sort()
+  if (!isSorted(keys)) keys.sort()
   let text = '{'
-  for (const key of keys) {
-    text += `${text.length === 1 ? '' : ','}${quote(key)}:${write((value as Record<string, unknown>)[key], depth + 1)}`
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string
+    text += (i === 0 ? '' : ',') + quoteKey(key) + write((value as Record<string, unknown>)[key], depth + 1)
   }
   return `${text}}`
 }
