@@ -69,7 +69,8 @@ export type Verdict = {
 export interface Approvals {
   /**
    * A new approval, to be written in one unit with the decision that holds the call. Ask `pendingFor` first: two live
-   * approvals of one digest are a CONFLICT. Call `announce` when written.
+   * approvals of one digest are a CONFLICT, more than 200 pending ones of an agent RATE_LIMITED: the unit fails as a
+   * whole. Call `announce` when written.
    */
   open(draft: ApprovalDraft): { approval: Approval; part: Part }
   find(id: string): Promise<Approval | undefined>

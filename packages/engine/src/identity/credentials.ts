@@ -17,7 +17,8 @@ type CredentialsPart = Pick<
   'issueCredential' | 'registerKey' | 'rotateCredential' | 'revokeCredential' | 'credentials' | 'issueToken'
 >
 
-function publicView({ secretHash: _, publicX: __, ...credential }: KnownCredential): Credential {
+function publicView(known: KnownCredential): Credential {
+  const { secretHash: _, publicX: __, ...credential } = known
   return credential
 }
 

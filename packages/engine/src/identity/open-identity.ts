@@ -54,6 +54,6 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     ...makeCredentials(context),
     ...makePeople(context),
     signWarrant: (claims) => tokens.signWarrant(claims, clock.now()),
-    jwks: tokens.jwks,
+    jwks: () => tokens.jwks(),
   }
 }
