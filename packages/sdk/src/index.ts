@@ -1,0 +1,11 @@
+/** The SDK: a typed client for the API, and the enforcement point for programs that run actions themselves. */
+export { agentKeyBearer } from './agent-key.ts'
+export type { AgentKey } from './agent-key.ts'
+export { makeClient } from './client.ts'
+export type { Client, ClientOptions } from './client.ts'
+export { openEphor, OutcomeUnknown } from './open-ephor.ts'
+export type { CallRequest, CallResult, Ephor, EphorOptions, RunPermit } from './open-ephor.ts'
+export { readEvents } from './read-events.ts'
+export type { EventsQuery, LedgerEvent } from './read-events.ts'
+export { verifyWarrant } from './verify-warrant.ts'
+export type { ExpectedCall, Warrant } from './verify-warrant.ts'
