@@ -20,7 +20,7 @@ const ENDED: Partial<Record<Approval['state'], { fault: FaultCode; detail: strin
 export async function hold(bench: Bench, held: HeldCall): Promise<Verdict> {
   const { asking, target, decision } = held
   const { who, call } = asking
-  const common = { reasons: decision.reasons, policy: decision.version }
+  const common = { reasons: decision.reasons, policy: decision.version, world: decision.world }
   const refuse = (fault: FaultCode, detail: string, approval?: Approval): Verdict => ({
     ...common,
     effect: 'deny',
@@ -60,7 +60,7 @@ function openApproval(bench: Bench, { asking, target, decision }: HeldCall, dige
     asks: decision.asks,
     ttlMs: bench.settings.approvalTtlMs,
   })
-  return { effect: 'hold', reasons: decision.reasons, policy: decision.version, approval, part }
+  return { effect: 'hold', reasons: decision.reasons, policy: decision.version, world: decision.world, approval, part }
 }
 
 /** An approval answers only what was asked: policy is evaluated again with it, and may still say no. */
@@ -68,9 +68,10 @@ async function decideAgain(bench: Bench, { question, asking, decision }: HeldCal
   const by = approval.decidedBy === undefined ? [] : [approval.decidedBy]
   const approvals = [{ id: approval.id, by, policies: approval.asks.map(({ policy }) => policy) }]
   const again = await bench.policy.decide({ ...question, facts: { ...question.facts, now: bench.clock.now(), approvals } })
+  const common = { reasons: again.reasons, policy: again.version, world: again.world }
   if (again.effect === 'hold' || again.version !== decision.version) {
     const detail = 'the policy changed while the call waited and has to be asked again; repeat the call without the handle'
-    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, reasons: again.reasons, policy: again.version, approval }
+    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, ...common, approval }
   }
   const verdict = toVerdict(again)
   if (verdict.effect !== 'permit') return { ...verdict, approval }
@@ -78,6 +79,6 @@ async function decideAgain(bench: Bench, { question, asking, decision }: HeldCal
     return { ...verdict, approval, part: bench.approvals.spend(approval, { decision: asking.id, digest }) }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
-    return { effect: 'deny', fault: error.code, detail: error.message, reasons: again.reasons, policy: again.version, approval }
+    return { effect: 'deny', fault: error.code, detail: error.message, ...common, approval }
   }
 }

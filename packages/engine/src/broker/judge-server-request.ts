@@ -21,7 +21,15 @@ function toSealable(decision: Decision): Exclude<Verdict, { effect: 'hold' }> {
   if (decision.effect !== 'hold') return toVerdict(decision) as Exclude<Verdict, { effect: 'hold' }>
   // The client waits on an open call; there is nobody who could come back later with a handle.
   const detail = 'policy asks for an approval, which a server’s request can’t wait for'
-  return { effect: 'deny', fault: 'APPROVAL_REQUIRED', detail, reasons: decision.reasons, policy: decision.version, approval: undefined }
+  return {
+    effect: 'deny',
+    fault: 'APPROVAL_REQUIRED',
+    detail,
+    reasons: decision.reasons,
+    policy: decision.version,
+    world: decision.world,
+    approval: undefined,
+  }
 }
 
 function toRow(bench: Bench, request: ServerRequest, verdict: Exclude<Verdict, { effect: 'hold' }>): StoredDecision {
@@ -58,6 +66,7 @@ export async function judgeServerRequest(bench: Bench, request: ServerRequest): 
     ...{ effect: row.effect, door: row.door, principal: { type: 'tool-server', id: server }, session: row.session, method },
     ...{ server, agent, digest: row.digest, reasons: row.reasons.map(({ policy }) => policy) },
     ...(row.policy === undefined ? {} : { policy: row.policy }),
+    ...(verdict.world === undefined ? {} : { world: verdict.world }),
     ...(row.fault === undefined ? {} : { fault: row.fault }),
   }
   await bench.ledger.append({

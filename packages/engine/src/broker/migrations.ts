@@ -1,4 +1,4 @@
 /** Where the broker's schema changes are. */
 import type { Migrations } from '@ephor/engine/kernel'
 
-export const migrations: Migrations = { room: 'broker', folder: new URL('./migrations/', import.meta.url) }
+export const brokerMigrations: Migrations = { room: 'broker', folder: new URL('./migrations/', import.meta.url) }

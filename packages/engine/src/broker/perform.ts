@@ -58,7 +58,7 @@ async function identify(bench: Bench, call: Call): Promise<AgentPrincipal> {
 }
 
 function refuse({ effect, fault, detail }: Unresolved): Verdict {
-  return { effect, fault, detail, reasons: [], policy: undefined, approval: undefined }
+  return { effect, fault, detail, reasons: [], policy: undefined, world: undefined, approval: undefined }
 }
 
 /** What policy says; where it says that a person must agree, what a person said of exactly this call. */

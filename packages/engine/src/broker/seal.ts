@@ -31,12 +31,13 @@ function timeoutOf(obligations: readonly Obligation[], most: number): number {
 }
 
 /** The ledger body: opaque ids, digests and pinned names; what the agent wrote goes into the encrypted payload. */
-function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolved['tool']): EntryDraft {
+function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolved['tool'], world: string | undefined): EntryDraft {
   const optional = {
     onBehalfOf: who.onBehalfOf,
     server: row.server === '' ? undefined : row.server,
     tool: tool && { server: tool.server, name: tool.name, digest: tool.digest, kind: tool.kind, risk: tool.risk },
     policy: row.policy,
+    world,
     obligations: row.obligations.length > 0 ? (row.obligations as Json) : undefined,
     approval: row.approval,
     fault: row.fault,
@@ -99,7 +100,7 @@ export function toAsked(bench: Bench, row: StoredDecision, receipt: Receipt, app
  */
 export async function sealIntent(bench: Bench, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
   const row = toRow(bench, asking, target, verdict)
-  const entry = decisionEntry(row, asking, 'server' in target ? target.tool : undefined)
+  const entry = decisionEntry(row, asking, 'server' in target ? target.tool : undefined, verdict.world)
   const { changes = [], entries = [] } = verdict.part ?? {}
   const [receipt] = await bench.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entry, ...entries] })
   if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')

@@ -8,6 +8,8 @@ type Common = {
   reasons: readonly Reason[]
   /** Digest of the policy bundle that decided; undefined where none was asked. */
   policy: string | undefined
+  /** Digest of the entities and the schema that it was decided with. */
+  world: string | undefined
   /** The approval that this call opened, waits for, used, or was refused by. */
   approval: Approval | undefined
   /** What must be written in the same unit: the approval opened or spent. */
@@ -22,9 +24,9 @@ export type Verdict =
 
 /** @param decision anything but a hold */
 export function toVerdict(decision: Exclude<Decision, { effect: 'hold' }>): Verdict {
-  const { reasons, version: policy } = decision
-  const common = { reasons, policy, approval: undefined }
+  const { reasons, version: policy, world } = decision
+  const common = { reasons, policy, world, approval: undefined }
   if (decision.effect === 'permit') return { ...common, effect: 'permit', obligations: decision.obligations }
-  const detail = reasons.length > 0 ? reasons.map(({ text }) => text).join('; ') : 'nothing permits this'
+  const detail = reasons.length > 0 ? reasons.map(({ text }) => text).join('; ') : decision.detail
   return { ...common, effect: 'deny', fault: decision.fault, detail }
 }
