@@ -6,6 +6,7 @@ export type { IdPrefix } from './ids.ts'
 export type { AgentPrincipal, PersonPrincipal, Principal } from './principal.ts'
 export type { Operation, OperationInput, OperationResponse, Operations } from './operation.ts'
 export { PageQuery, pageOf } from './page.ts'
+export { PolicyFinding, policyOperations, PolicyView } from './policy.ts'
 export { callsOperations } from './calls.ts'
 export {
   decisionsOperations,

@@ -1,0 +1,19 @@
+/** Policy: Cedar texts from a folder, checked against the registry's world, and decisions under them. */
+export { openPolicy } from './open-policy.ts'
+export type { Policy, PolicyOptions } from './open-policy.ts'
+export { mountPolicy } from './routes.ts'
+export { policyMigrations } from './store.ts'
+export type {
+  Ask,
+  Decision,
+  Finding,
+  GivenApproval,
+  Obligation,
+  PolicyFacts,
+  PolicyFiles,
+  PolicyPrincipal,
+  PolicyRequest,
+  PolicyStatus,
+  PolicyWorld,
+  Reason,
+} from './types.ts'

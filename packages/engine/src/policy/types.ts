@@ -1,0 +1,99 @@
+/** The words of this room: the world that policies speak about, a question, and the decision that answers it. */
+import type { FaultCode } from '@ephor/contract'
+import type { JsonObject } from '@ephor/engine/kernel'
+
+/** What exists, as the registry has accepted it. Everything else is refused before a policy is asked. */
+export type PolicyWorld = {
+  agents: readonly { id: string; name: string; owner: string; purpose: string }[]
+  servers: readonly { name: string; folders: readonly string[] }[]
+  tools: readonly {
+    server: string
+    name: string
+    kind: 'read' | 'write' | 'destructive' | 'external' | 'money' | 'identity'
+    risk: 'low' | 'medium' | 'high' | 'critical'
+    /** The accepted definition's JSON Schema. Written by the tool server, so untrusted. */
+    inputSchema: JsonObject
+  }[]
+}
+
+export type PolicyPrincipal = { type: 'Agent' | 'ToolServer'; id: string }
+
+/** An approval that a person gave to exactly this call. */
+export type GivenApproval = {
+  /** `apr_…` */
+  id: string
+  /** `per_…` of everybody who approved. */
+  by: readonly string[]
+  /** The policies whose asks it answers: `Ask.policy` of the decision that was held. */
+  policies: readonly string[]
+}
+
+export type PolicyFacts = {
+  door: string
+  /** The call's file paths, canonical, and those of them outside the folders that the server is confined to. */
+  paths?: { all: readonly string[]; outside: readonly string[] }
+  uri?: string
+  name?: string
+  /** `per_…` that the credential says the agent acts for. */
+  onBehalfOf?: string
+  approvals: readonly GivenApproval[]
+  now: number
+}
+
+export type PolicyRequest = {
+  principal: PolicyPrincipal
+  /** `server/tool` for a tool, or one of the protocol's own: `resources/read`, `sampling/createMessage`, … */
+  action: string
+  /** The tool server that is the resource. */
+  server: string
+  /** The agent's arguments: data, whatever it looks like. */
+  input: JsonObject
+  facts: PolicyFacts
+}
+
+/** A policy's `@reason`, for people and agents. */
+export type Reason = { policy: string; text: string }
+
+export type Obligation =
+  | { kind: 'limit'; count: number; per: 'minute' | 'hour' | 'day'; policy: string }
+  | { kind: 'timeout'; ms: number; policy: string }
+
+/** What a soft forbid asks of people. */
+export type Ask = { policy: string; reason: string; deadlineMs?: number; group?: string; quorum: 1 }
+
+export type Decision = {
+  /** `sha256:…` of the policy texts; undefined when none is active. */
+  version: string | undefined
+} & (
+  | { effect: 'permit'; reasons: readonly Reason[]; obligations: readonly Obligation[] }
+  | { effect: 'hold'; reasons: readonly Reason[]; asks: readonly Ask[]; obligations: readonly Obligation[] }
+  /** `detail`: one sentence without any value that the agent sent. */
+  | { effect: 'deny'; fault: FaultCode; detail: string; reasons: readonly Reason[] }
+)
+
+/** Something to correct in a policy folder. Lines and columns count from 1, columns in UTF-16 units. */
+export type Finding = {
+  code: string
+  /** An error keeps the folder from becoming active. */
+  severity: 'error' | 'warning'
+  file: string
+  line: number
+  column: number
+  message: string
+  suggestion?: string
+}
+
+/** Texts by file name. */
+export type PolicyFiles = Readonly<Record<string, string>>
+
+/** What is active, and what was refused after it. */
+export type PolicyStatus = {
+  version: string | undefined
+  activatedAt: number | undefined
+  files: PolicyFiles
+  policies: readonly { id: string; effect: 'permit' | 'forbid' | 'hold'; file: string; line: number; reason: string }[]
+  /** Of the active texts against the world as it is now. */
+  findings: readonly Finding[]
+  /** The folder as it is, when it can't become active. */
+  refused: { version: string; at: number; findings: readonly Finding[] } | undefined
+}
