@@ -58,6 +58,9 @@ export type AgentDraft = {
   /** Milliseconds since 1970; 90 days from now unless said. */ expiresAt?: number
 }
 
+/** `digest`: of what was looked at. `tools`: where the operator's classification differs from the proposed one. */
+export type Acceptance = { digest?: string; tools?: Record<string, Classification> | undefined }
+
 /** What the projection check found: every row agrees with the ledger, or the first one that doesn't. */
 export type ProjectionCheck = { ok: true; rows: number } | { ok: false; table: string; key: string; detail: string }
 
@@ -76,8 +79,12 @@ export interface Registry {
   agents(): Agent[]
   agent(id: string): Agent | undefined
 
-  /** The same draft again answers the same server. @throws Fault CONFLICT when the name is taken by another transport; REQUEST_INVALID. */
-  proposeServer(draft: ServerDraft, by: string): Promise<ToolServer>
+  /**
+   * The same draft again answers the same server.
+   * @param prepare runs once the draft is known to fit, before it is written: the moment to store its secrets
+   * @throws Fault CONFLICT when the name is taken by another transport or other folders; REQUEST_INVALID.
+   */
+  proposeServer(draft: ServerDraft, by: string, prepare?: () => Promise<void>): Promise<ToolServer>
   /**
    * The server's whole tool list as the gateway just got it: new tools become proposed, different ones changed, missing
    * ones gone. @throws Fault SERVER_REFUSED when the list is over the limits or names a tool twice: then it is recorded in
@@ -91,7 +98,7 @@ export interface Registry {
    * @throws Fault CONFLICT when `digest` is given and is not the server's digest now; SERVER_REFUSED with the findings
    *   (look-alike or invisible names, a refused tool list); SERVER_UNKNOWN; REQUEST_INVALID for a tool that is not there.
    */
-  acceptServer(name: string, choice: { digest?: string; tools?: Record<string, Classification> }, by: string): Promise<ToolServer>
+  acceptServer(name: string, choice: Acceptance, by: string): Promise<ToolServer>
   /** @throws Fault SERVER_UNKNOWN, TOOL_UNKNOWN */
   classifyTool(server: string, tool: string, as: { kind: ToolKind; risk: Risk; paths: string[] }, by: string): Promise<Tool>
   /** What accepting now would change, tools without a difference left out. @throws Fault SERVER_UNKNOWN */

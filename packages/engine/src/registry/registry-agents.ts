@@ -1,0 +1,75 @@
+/** Agents of the registry: registered with an owner, a purpose and an end; extended; retired. */
+import { randomBytes } from 'node:crypto'
+import { Fault } from '@ephor/contract'
+import type { Part } from '@ephor/engine/ledger'
+import { digestOfJson } from './check-definitions.ts'
+import type { Parts } from './registry-servers.ts'
+import { extendAgentRow, insertAgent, retireAgentRow } from './store.ts'
+import type { Agent, AgentDraft, Registry } from './types.ts'
+
+const DAY = 86_400_000
+const DEFAULT_DAYS = 90
+const MAX_DAYS = 366
+
+/** What the ledger holds of who an agent is: salted, since names, owners and purposes can be personal. */
+export function digestProfile({ salt, name, owner, purpose }: { salt: string; name: string; owner: string; purpose: string }): string {
+  return digestOfJson({ salt, name, owner, purpose })
+}
+
+export function agentWrites({
+  projection,
+  ledger,
+  clock,
+  inTurn,
+  tell,
+}: Parts): Pick<Registry, 'registerAgent' | 'extendAgent' | 'retireAgent'> {
+  function known(id: string): Agent {
+    const agent = projection.agents.get(id)
+    if (!agent) throw new Fault('AGENT_UNKNOWN', 'no agent is registered by this id')
+    return agent
+  }
+
+  function expiry(given: number | undefined): number {
+    const now = clock.now()
+    const expiresAt = given ?? now + DEFAULT_DAYS * DAY
+    if (!Number.isSafeInteger(expiresAt) || expiresAt <= now || expiresAt > now + MAX_DAYS * DAY)
+      throw new Fault('REQUEST_INVALID', `the end is not in the next ${MAX_DAYS} days`, { where: 'expiresAt' })
+    return expiresAt
+  }
+
+  async function write(id: string, part: Part): Promise<Agent> {
+    await ledger.append(part)
+    await projection.refreshAgent(id)
+    tell({ agent: id })
+    return known(id)
+  }
+
+  return {
+    registerAgent: (draft: AgentDraft, by) =>
+      inTurn(() => {
+        const { name, owner, purpose } = draft
+        const profile = { salt: randomBytes(16).toString('hex'), name, owner, purpose }
+        const id = clock.id('agt')
+        const expiresAt = expiry(draft.expiresAt)
+        return write(id, {
+          changes: [insertAgent({ id, ...profile, expires_at: expiresAt })],
+          entries: [{ type: 'agent.registered', body: { agent: id, profile: digestProfile(profile), expiresAt, by } }],
+        })
+      }),
+    extendAgent: (id, until, by) =>
+      inTurn(() => {
+        if (known(id).state === 'retired') throw new Fault('AGENT_RETIRED', 'a retired agent is not extended')
+        const expiresAt = expiry(until)
+        return write(id, {
+          changes: [extendAgentRow(id, expiresAt)],
+          entries: [{ type: 'agent.extended', body: { agent: id, expiresAt, by } }],
+        })
+      }),
+    retireAgent: (id, by) =>
+      inTurn(async () => {
+        const agent = known(id)
+        if (agent.state === 'retired') return agent
+        return write(id, { changes: [retireAgentRow(id)], entries: [{ type: 'agent.retired', body: { agent: id, by } }] })
+      }),
+  }
+}
