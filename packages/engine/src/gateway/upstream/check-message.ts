@@ -1,5 +1,5 @@
 /** Refuses what a parsed message from a tool server must not contain, before anything recurses into it or signs it. */
-import type { Json } from '../../kernel/index.ts'
+import type { Json } from '@ephor/engine/kernel'
 
 /**
  * The first thing wrong, or undefined. Walks without recursion: nesting is the server's to choose.

@@ -11,7 +11,7 @@ import { envelope } from './negotiate.ts'
 import { paramHeaders } from './param-headers.ts'
 import { isObject } from './peer.ts'
 import { Subscription } from './subscription.ts'
-import type { JsonObject } from '../../kernel/index.ts'
+import type { JsonObject } from '@ephor/engine/kernel'
 import type { Greeting } from './negotiate.ts'
 import type { Peer } from './peer.ts'
 import type { ServerRequestHandler, Upstream, UpstreamRequestOptions } from './upstreams.ts'
@@ -51,6 +51,11 @@ export class Connection implements Upstream {
     if (greeting.instructions !== undefined) this.instructions = greeting.instructions
     this.protocolVersion = greeting.protocolVersion
     if (greeting.stateless) this.#subscription = new Subscription(peer, envelope(options.clientInfo), greeting.capabilities)
+  }
+
+  /** Whether one of the peer's requests in flight is the subscription stream and not a call. */
+  get listening(): boolean {
+    return this.#subscription?.open === true
   }
 
   async request(method: string, params: JsonObject, options: UpstreamRequestOptions): Promise<JsonObject> {
@@ -145,8 +150,10 @@ export class Connection implements Upstream {
     const answers: JsonObject = {}
     const asked = isObject(result['inputRequests']) ? Object.entries(result['inputRequests']) : []
     for (const [key, request] of asked) {
-      if (!isObject(request) || typeof request['method'] !== 'string') throw new Fault('UPSTREAM_ERROR', 'it asks for input in no known form')
-      if (origin === undefined || this.#handler === undefined) throw new Fault('UPSTREAM_ERROR', `it asks for ${request['method']}, which is not offered`)
+      if (!isObject(request) || typeof request['method'] !== 'string')
+        throw new Fault('UPSTREAM_ERROR', 'it asks for input in no known form')
+      if (origin === undefined || this.#handler === undefined)
+        throw new Fault('UPSTREAM_ERROR', `it asks for ${request['method']}, which is not offered`)
       answers[key] = await this.#handler(request['method'], isObject(request['params']) ? request['params'] : {}, origin, signal)
     }
     return answers

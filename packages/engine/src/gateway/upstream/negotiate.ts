@@ -9,7 +9,7 @@ import {
 import { Fault } from '@ephor/contract'
 import { isObject } from './peer.ts'
 import { UpstreamError } from './upstream-error.ts'
-import type { Json, JsonObject } from '../../kernel/index.ts'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { UpstreamLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
 
@@ -60,13 +60,12 @@ async function initialize(peer: Peer, clientInfo: JsonObject, timeoutMs: number)
  * @throws Fault UPSTREAM_UNAVAILABLE
  */
 async function probe(peer: Peer, kind: 'stdio' | 'http', clientInfo: JsonObject, limits: UpstreamLimits): Promise<Greeting> {
-  const discover = peer.request('server/discover', { _meta: envelope(clientInfo) }, { timeoutMs: limits.startTimeoutMs }).then(
-    statelessGreeting,
-    (error: unknown) => {
+  const discover = peer
+    .request('server/discover', { _meta: envelope(clientInfo) }, { timeoutMs: limits.startTimeoutMs })
+    .then(statelessGreeting, (error: unknown) => {
       if (error instanceof UpstreamError || (error instanceof Fault && error.code === 'UPSTREAM_ERROR')) return undefined
       throw error
-    },
-  )
+    })
   if (kind === 'http') return (await discover) ?? (await initialize(peer, clientInfo, limits.startTimeoutMs))
   let timer: NodeJS.Timeout | undefined
   const silence = new Promise<'silence'>((resolve) => {
@@ -88,7 +87,9 @@ export async function negotiate(
   limits: UpstreamLimits,
   known?: 'stateful',
 ): Promise<Greeting> {
-  const greeting = await (known === 'stateful' ? initialize(peer, clientInfo, limits.startTimeoutMs) : probe(peer, kind, clientInfo, limits))
+  const greeting = await (known === 'stateful'
+    ? initialize(peer, clientInfo, limits.startTimeoutMs)
+    : probe(peer, kind, clientInfo, limits))
   peer.stateless = greeting.stateless
   peer.setProtocolVersion(greeting.protocolVersion)
   if (!greeting.stateless) await peer.notify('notifications/initialized', {})

@@ -1,5 +1,5 @@
 /** `Mcp-Param-*` headers of a tools/call (2026-07-28, SEP-2243): arguments that the tool's schema marks with `x-mcp-header`. */
-import type { Json, JsonObject } from '../../kernel/index.ts'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const PRIMITIVE = new Set(['string', 'integer', 'number', 'boolean'])

@@ -4,7 +4,7 @@ import { checkMessage } from './check-message.ts'
 import { RateLimit } from './rate-limit.ts'
 import { ServerRequests } from './server-requests.ts'
 import { UpstreamError } from './upstream-error.ts'
-import type { Json, JsonObject, Logger } from '../../kernel/index.ts'
+import type { Json, JsonObject, Logger } from '@ephor/engine/kernel'
 import type { UpstreamLimits } from './limits.ts'
 import type { CallOrigin, ServerRequestHandler } from './upstreams.ts'
 import type { Wire } from './wire.ts'
@@ -92,7 +92,8 @@ export class Peer {
   async request(method: string, params: JsonObject, options: PeerRequest = {}): Promise<JsonObject> {
     if (this.#closed !== undefined) throw new Fault('UPSTREAM_UNAVAILABLE', `the tool server is gone: ${this.#closed}`)
     if (options.signal?.aborted) throw new Fault('CALL_CANCELLED', 'cancelled before it was sent')
-    if (this.#pending.size >= this.#limits.maxInFlight) throw new Fault('UPSTREAM_UNAVAILABLE', 'too many calls in flight to this tool server')
+    if (this.#pending.size >= this.#limits.maxInFlight)
+      throw new Fault('UPSTREAM_UNAVAILABLE', 'too many calls in flight to this tool server')
     const id = this.#nextId++
     const stream = new AbortController()
     const outcome = await new Promise<JsonObject | Error>((settle) => {

@@ -1,7 +1,7 @@
 /** Requests that a tool server sends to us (sampling, elicitation, roots): attributed to one call's origin or refused. */
 import { Fault } from '@ephor/contract'
 import { UpstreamError } from './upstream-error.ts'
-import type { Json, JsonObject } from '../../kernel/index.ts'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { CallOrigin, ServerRequestHandler } from './upstreams.ts'
 
 /** Of one server at a time; a flood of questions must not become a flood of work. */
@@ -46,8 +46,10 @@ export class ServerRequests {
     if (this.#open.size >= MAX_OPEN) return this.#refuse(id, -32600, 'Too many requests are open')
     const abort = new AbortController()
     this.#open.set(id, { origin, abort })
-    this.handler(method, params, origin, abort.signal)
-      .then((result) => this.#finish(id, { result }), (error: unknown) => this.#finish(id, { error: errorOf(error) }))
+    this.handler(method, params, origin, abort.signal).then(
+      (result) => this.#finish(id, { result }),
+      (error: unknown) => this.#finish(id, { error: errorOf(error) }),
+    )
   }
 
   cancel(id: Json | undefined): void {

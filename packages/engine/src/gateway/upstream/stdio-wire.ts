@@ -5,7 +5,7 @@ import { Fault } from '@ephor/contract'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { readLines } from './read-lines.ts'
-import type { Json, JsonObject } from '../../kernel/index.ts'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { UpstreamLimits } from './limits.ts'
 import type { Wire, WireEvents } from './wire.ts'
 

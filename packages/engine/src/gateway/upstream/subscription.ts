@@ -1,6 +1,6 @@
 /** The one `subscriptions/listen` stream of a stateless connection (2026-07-28): what older servers announce unasked has to be asked for. */
 import { isObject } from './peer.ts'
-import type { JsonObject } from '../../kernel/index.ts'
+import type { JsonObject } from '@ephor/engine/kernel'
 import type { Peer } from './peer.ts'
 
 const FIRST_PAUSE_MS = 1_000
@@ -14,6 +14,7 @@ export class Subscription {
   readonly #lists: JsonObject
   readonly #resources = new Set<string>()
   #stream: AbortController | undefined
+  #live = false
   #pauseMs = FIRST_PAUSE_MS
   #again: NodeJS.Timeout | undefined
 
@@ -29,6 +30,11 @@ export class Subscription {
     this.#lists = lists
     peer.onClose(() => this.close())
     this.#listen()
+  }
+
+  /** Whether a stream is asked for now. */
+  get open(): boolean {
+    return this.#live
   }
 
   /** Whether there was room for it. */
@@ -65,7 +71,9 @@ export class Subscription {
     const stream = new AbortController()
     this.#stream = stream
     const openedAt = performance.now()
+    this.#live = true
     const retry = (): void => {
+      if (this.#stream === stream) this.#live = false
       if (this.#stream !== stream || this.#peer.closed !== undefined) return
       // A server that ends each stream at once is asked ever less often.
       this.#pauseMs = performance.now() - openedAt > MAX_PAUSE_MS ? FIRST_PAUSE_MS : Math.min(MAX_PAUSE_MS, this.#pauseMs * 2)

@@ -1,5 +1,5 @@
 /** A JSON-RPC error that a tool server answered with, kept as it came so that the agent sees what the server said. */
-import type { Json } from '../../kernel/index.ts'
+import type { Json } from '@ephor/engine/kernel'
 
 export class UpstreamError extends Error {
   readonly code: number

@@ -1,5 +1,5 @@
 /** What the gateway may ask of tool servers: live connections, kept apart by owner, whichever transport and revision a server speaks. */
-import type { JsonObject } from '../../kernel/index.ts'
+import type { JsonObject } from '@ephor/engine/kernel'
 
 /** On whose behalf a request is in flight: what a server-to-client request is attributed to. */
 export type CallOrigin = { agent: string; session: string }

@@ -1,5 +1,5 @@
 /** One way to exchange JSON-RPC messages with a tool server; the peer above it does not know which. */
-import type { Json, JsonObject } from '../../kernel/index.ts'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
 
 export type SendOptions = {
   /** Aborting it drops this request's own stream, where the wire has one per request. */
