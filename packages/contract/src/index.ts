@@ -38,3 +38,4 @@ export {
 export { SecretName, SecretView, vaultOperations } from './vault.ts'
 export { ApprovalDetail, approvalsOperations, ApprovalState, ApprovalView } from './approvals.ts'
 export { CredentialView, identityOperations, PersonView, PublicJwk, SessionView } from './identity.ts'
+export { allOperations } from './all-operations.ts'

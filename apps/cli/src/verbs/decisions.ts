@@ -1,0 +1,106 @@
+/** `ephor decisions`: what was asked, how it was decided and why, and what came of it. */
+import type { Command } from 'commander'
+import type { decisionsOperations, OperationResponse } from '@ephor/contract'
+import { readEvents } from '@ephor/sdk'
+import type { CommonOptions, Connection } from '../connection.ts'
+import { describeDecision } from '../describe-decision.ts'
+import { ago, block, facts, json, line, plain, table } from '../output.ts'
+import type { Io } from '../output.ts'
+import { examples, paging, served, withPaging, withServer } from '../verb.ts'
+import type { PagingOptions } from '../verb.ts'
+
+type Detail = OperationResponse<typeof decisionsOperations.showDecision>
+type ListOptions = CommonOptions & PagingOptions & { effect?: Detail['effect']; agent?: string; server?: string }
+
+function show(io: Io, decision: Detail): void {
+  facts(io, [
+    ['decision', decision.id],
+    ['effect', decision.effect],
+    ['fault', decision.fault],
+    ['at', decision.at],
+    ['agent', decision.agent],
+    ['action', `${decision.method} ${decision.server}${decision.tool === undefined ? '' : `/${decision.tool}`}`],
+    ['kind, risk', decision.kind && `${decision.kind}, ${decision.risk ?? '-'}`],
+    ['door', decision.door],
+    ['session', decision.session],
+    ['approval', decision.approval],
+    ['outcome', decision.outcome && `${decision.outcome} at ${decision.outcomeAt ?? '-'}`],
+    ['policy', decision.policy],
+    ['digest', decision.digest],
+    ['ledger', `entry ${decision.receipt.seq}, leaf ${decision.receipt.leafHash.slice(0, 16)}… of ${decision.receipt.origin}`],
+  ])
+  line(io, 'why')
+  for (const { text, policy } of decision.reasons) line(io, `  ${plain(text)} (${plain(policy)})`)
+  for (const { policy, ...obligation } of decision.obligations)
+    line(io, `obligation\n  ${plain(JSON.stringify(obligation))} (${plain(policy)})`)
+  if (decision.input !== undefined) line(io, `arguments\n${block(decision.input)}`)
+  if (decision.result !== undefined) line(io, `result\n${block(decision.result)}`)
+}
+
+async function tail(io: Io, { client, options: server }: Connection, options: CommonOptions): Promise<void> {
+  const stop = new AbortController()
+  process.once('SIGINT', () => stop.abort())
+  if (!options.json) io.stderr.write('Waiting for decisions; Ctrl-C ends it.\n')
+  for await (const event of readEvents(server, { types: ['decision', 'outcome'], signal: stop.signal })) {
+    if (options.json) {
+      io.stdout.write(`${JSON.stringify(event)}\n`)
+      continue
+    }
+    const id = String(event.body['id']).split('/')[0] ?? ''
+    const decision = await client.showDecision({ params: { id } }).catch(() => undefined)
+    // A permit is shown once more when it ended; a decision that has nothing to run, once.
+    if (decision)
+      line(io, describeDecision(event.type === 'decision' ? { ...decision, outcome: undefined } : decision, io.stdout.isTTY === true))
+  }
+}
+
+export function addDecisions(program: Command, io: Io): void {
+  const decisions = program.command('decisions').description('what was decided, why, and what came of it')
+
+  const list = withPaging(withServer(decisions.command('list').description('list decisions, newest first')))
+  list
+    .option('--effect <effect>', 'permit, hold or deny')
+    .option('--agent <id>', 'of this agent')
+    .option('--server <name>', 'on this tool server')
+  list.action(
+    served(io, async ({ client }, options: ListOptions) => {
+      const { effect, agent, server } = options
+      const page = await client.listDecisions({
+        query: { ...paging(options), ...(effect && { effect }), ...(agent && { agent }), ...(server && { server }) },
+      })
+      if (options.json) return json(io, page)
+      const now = Date.now()
+      table(
+        io,
+        page.items,
+        [
+          ['id', ({ id }) => id],
+          ['when', ({ at }) => ago(at, now)],
+          ['effect', (row) => row.effect],
+          ['outcome', ({ outcome }) => outcome],
+          ['agent', (row) => row.agent],
+          ['action', (row) => (row.tool === undefined ? `${row.server} ${row.method}` : `${row.server}/${row.tool}`)],
+          ['why', ({ reasons, fault }) => reasons[0]?.text ?? fault],
+        ],
+        'Nothing was decided yet.',
+      )
+      if (page.next) io.stderr.write(`More: --cursor ${page.next}\n`)
+    }),
+  )
+  examples(list, 'decisions list --effect deny', 'decisions list --agent agt_01kf… --limit 500 --json')
+
+  const showing = withServer(
+    decisions.command('show').argument('<id>', 'dec_…').description('show one decision with arguments, reasons, receipt, outcome'),
+  )
+  showing.action(
+    served(io, async ({ client }, options: CommonOptions, id: string) => {
+      const decision = await client.showDecision({ params: { id } })
+      if (options.json) json(io, decision)
+      else show(io, decision)
+    }),
+  )
+
+  const tailing = withServer(decisions.command('tail').description('show decisions as they are made'))
+  tailing.action(served(io, (connection, options: CommonOptions) => tail(io, connection, options)))
+  examples(tailing, 'decisions tail', 'decisions tail --json | jq .body.effect')
+}

@@ -1,0 +1,20 @@
+/** Every operation of the API in one object: what clients are made from and the OpenAPI document shows. */
+import { approvalsOperations } from './approvals.ts'
+import { callsOperations } from './calls.ts'
+import { decisionsOperations } from './decisions.ts'
+import { eventsOperations } from './events.ts'
+import { healthOperations } from './health.ts'
+import { identityOperations } from './identity.ts'
+import { registryOperations } from './registry.ts'
+import { vaultOperations } from './vault.ts'
+
+export const allOperations = {
+  ...callsOperations,
+  ...decisionsOperations,
+  ...approvalsOperations,
+  ...registryOperations,
+  ...identityOperations,
+  ...vaultOperations,
+  ...eventsOperations,
+  ...healthOperations,
+}
