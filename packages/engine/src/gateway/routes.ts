@@ -1,0 +1,45 @@
+/** Mounts the MCP endpoint: bytes go to the gateway as they came, and no other parser touches them. */
+import type { FastifyError, FastifyInstance } from 'fastify'
+import type { Gateway } from './create-gateway.ts'
+import { Rejection } from './downstream/check-request.ts'
+import { sendError } from './downstream/wire-errors.ts'
+
+const PATH = '/mcp'
+
+/** Refuses requests whose Host or Origin may not talk to Ephor, on every route of the server (DNS rebinding). */
+export function guardHosts(app: FastifyInstance, gateway: Pick<Gateway, 'checkHost'>): void {
+  app.addHook('onRequest', async (request, reply) => {
+    try {
+      gateway.checkHost(request.raw)
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error
+      reply.hijack()
+      sendError(reply.raw, error.status, null, error.code, error.message, error.fault)
+    }
+  })
+}
+
+function isTooLarge(error: FastifyError): boolean {
+  return error.statusCode === 413
+}
+
+export function mountGateway(app: FastifyInstance, gateway: Gateway): void {
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: gateway.settings.maxBodyBytes }, (_request, body, done) => done(null, body))
+    scope.setErrorHandler<FastifyError>((error, _request, reply) => {
+      reply.hijack()
+      const status = error.statusCode ?? 500
+      const fault = isTooLarge(error) ? 'BODY_TOO_LARGE' : 'REQUEST_INVALID'
+      sendError(reply.raw, status, null, -32600, error.message, fault, { connection: 'close' })
+    })
+    scope.route({
+      method: ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS'],
+      url: PATH,
+      handler: async (request, reply) => {
+        reply.hijack()
+        await gateway.handle(request.raw, reply.raw, request.body instanceof Uint8Array ? request.body : undefined)
+      },
+    })
+  })
+}
