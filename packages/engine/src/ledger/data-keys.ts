@@ -1,0 +1,63 @@
+/** The key of each subject: made on first use, wrapped by the installation's key, destroyed to erase what it sealed. */
+import { randomBytes } from 'node:crypto'
+import { openEnvelope, sealEnvelope } from '@ephor/engine/kernel'
+import { TENANT } from './store.ts'
+import type { ReadStore } from './store.ts'
+
+/** `unsaved`: the wrapped key, to be written by every unit that uses it until one of them is durable. */
+export type DataKey = { key: Uint8Array; unsaved?: Uint8Array }
+
+function about(subject: string): string {
+  return `ledger/${TENANT}/key/${subject}`
+}
+
+export class DataKeys {
+  readonly #reads: ReadStore
+  readonly #kek: Uint8Array
+  readonly #known = new Map<string, DataKey>()
+  /** Two first uses at once must not make two keys. */
+  readonly #loading = new Map<string, Promise<DataKey>>()
+
+  constructor(reads: ReadStore, kek: Uint8Array) {
+    this.#reads = reads
+    this.#kek = kek
+  }
+
+  known(subject: string): DataKey | undefined {
+    return this.#known.get(subject)
+  }
+
+  /** The subject's key; undefined when it has none (never had, or destroyed). @throws Fault STORE_CORRUPT */
+  async find(subject: string): Promise<Uint8Array | undefined> {
+    const known = this.#known.get(subject)
+    if (known) return known.key
+    const sealed = await this.#reads.key(subject)
+    return sealed && openEnvelope(this.#kek, about(subject), sealed)
+  }
+
+  /** The subject's key, made if need be. @throws Fault STORE_CORRUPT when the stored one does not open. */
+  get(subject: string): Promise<DataKey> {
+    let loading = this.#loading.get(subject)
+    if (!loading) {
+      loading = this.#load(subject).finally(() => this.#loading.delete(subject))
+      this.#loading.set(subject, loading)
+    }
+    return loading
+  }
+
+  async #load(subject: string): Promise<DataKey> {
+    let found = this.#known.get(subject)
+    if (!found) {
+      const key = await this.find(subject)
+      const fresh = randomBytes(32)
+      found = key ? { key } : { key: fresh, unsaved: sealEnvelope(this.#kek, about(subject), fresh) }
+      this.#known.set(subject, found)
+    }
+    return found
+  }
+
+  /** The unit that carried the key is durable. */
+  saved(subject: string): void {
+    delete this.#known.get(subject)?.unsaved
+  }
+}

@@ -1,0 +1,15 @@
+/** What the composition hands the store so that the ledger runs inside its thread and transactions. */
+
+/** Survives structured cloning into the store's thread. */
+export type LedgerExtensionOptions = {
+  /** The log's name, such as `example.com/ephor`: no spaces, no plus. It never changes. */
+  origin: string
+  /** PKCS #8 PEM of the Ed25519 key that signs checkpoints. */
+  ledgerKeyPem: string
+  /** The file that keeps the last checkpoint outside the store. */
+  outside: string
+}
+
+export function ledgerExtension(options: LedgerExtensionOptions): { module: URL; options: LedgerExtensionOptions } {
+  return { module: new URL('./ledger-thread.ts', import.meta.url), options }
+}

@@ -1,0 +1,63 @@
+/** Turns a draft into what is stored: the canonical body with its commitments, and the sealed payloads. */
+import { randomFillSync } from 'node:crypto'
+import { Fault } from '@ephor/contract'
+import { isoTime, sealEnvelope } from '@ephor/engine/kernel'
+import type { JsonObject } from '@ephor/engine/kernel'
+import { canonicalize, concatBytes, makeCommitment, MAX_ENTRY_BYTES, SALT_BYTES, utf8 } from '@ephor/proof'
+import { TENANT } from './store.ts'
+import type { SealedPayload } from './store.ts'
+import type { EntryDraft } from './types.ts'
+
+/** What crosses to the store's thread for one entry. */
+export type PreparedEntry = { id: string | null; body: string; payloads: SealedPayload[] }
+
+const RESERVED = ['v', 'type', 'id', 'at', 'tenant', 'commitments']
+
+/** One system call for many salts. */
+const salts = new Uint8Array(SALT_BYTES * 256)
+let saltsUsed = salts.length
+
+function takeSalt(): Uint8Array {
+  if (saltsUsed === salts.length) {
+    randomFillSync(salts)
+    saltsUsed = 0
+  }
+  return salts.slice(saltsUsed, (saltsUsed += SALT_BYTES))
+}
+
+/** What a sealed payload belongs to: the commitment is unique by its salt, so that none can be moved to another entry. */
+export function aboutPayload(commitment: string, name: string, subject: string): string {
+  return `ledger/${TENANT}/payload/${commitment}/${name}/${subject}`
+}
+
+/**
+ * @param at ms since 1970
+ * @param keyOf the data key of a subject, which exists
+ * @throws Fault ENTRY_TOO_LARGE; ProofError CANONICAL_INVALID for a value that is not JSON.
+ */
+export function prepareEntry(draft: EntryDraft, at: number, keyOf: (subject: string) => Uint8Array): PreparedEntry {
+  for (const name of RESERVED)
+    if (Object.hasOwn(draft.body, name)) throw new Fault('INTERNAL', `the ledger itself writes "${name}" into the body of ${draft.type}`)
+  const body: JsonObject = { ...draft.body, v: 1, type: draft.type, at: isoTime(at), tenant: TENANT }
+  if (draft.id !== undefined) body['id'] = draft.id
+  const payloads: SealedPayload[] = []
+  if (draft.payloads && draft.payloads.length > 0) {
+    const commitments: JsonObject = {}
+    for (const { name, subject, value } of draft.payloads) {
+      const salt = takeSalt()
+      const bytes = utf8(canonicalize(value))
+      const commitment = makeCommitment(salt, bytes)
+      commitments[name] = commitment
+      payloads.push({
+        name,
+        subject,
+        sealed: sealEnvelope(keyOf(subject), aboutPayload(commitment.sha256, name, subject), concatBytes(salt, bytes)),
+      })
+    }
+    body['commitments'] = commitments
+  }
+  const text = canonicalize(body)
+  const size = Buffer.byteLength(text)
+  if (size > MAX_ENTRY_BYTES) throw new Fault('ENTRY_TOO_LARGE', `the entry ${draft.type} has ${size} bytes`)
+  return { id: draft.id ?? null, body: text, payloads }
+}

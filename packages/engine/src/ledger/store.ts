@@ -1,0 +1,97 @@
+/** The ledger's SQL: statements for the store's own thread, queries for readers. */
+import type { Migrations, Store } from '@ephor/engine/kernel'
+import type { Database, Statement } from 'better-sqlite3'
+
+export const TENANT = 'default'
+
+export const ledgerMigrations: Migrations = { room: 'ledger', folder: new URL('./migrations/', import.meta.url) }
+
+export type EntryRow = { seq: number; id: string | null; leaf_hash: Uint8Array; body: string }
+export type SealedPayload = { name: string; subject: string; sealed: Uint8Array }
+export type CheckpointRow = { size: number; note: string }
+
+type Tables = {
+  ledger_entry: EntryRow & { tenant: string }
+  ledger_payload: SealedPayload & { tenant: string; seq: number }
+  ledger_key: { tenant: string; subject: string; sealed: Uint8Array }
+  ledger_tile: { tenant: string; level: number; n: number; hashes: Uint8Array }
+  ledger_checkpoint: CheckpointRow & { tenant: string }
+}
+
+/** The statements of the writing connection, in the store's thread. */
+export function writeStore(db: Database) {
+  const size: Statement<[], { size: number }> = db.prepare(
+    `SELECT coalesce(max(seq) + 1, 0) AS size FROM ledger_entry WHERE tenant = '${TENANT}'`,
+  )
+  const entry = db.prepare(`INSERT INTO ledger_entry (tenant, seq, id, leaf_hash, body) VALUES ('${TENANT}', ?, ?, ?, ?)`)
+  const payload = db.prepare(`INSERT INTO ledger_payload (tenant, seq, name, subject, sealed) VALUES ('${TENANT}', ?, ?, ?, ?)`)
+  const key = db.prepare(
+    `INSERT INTO ledger_key (tenant, subject, sealed) VALUES ('${TENANT}', ?, ?) ON CONFLICT (tenant, subject) DO NOTHING`,
+  )
+  const tile = db.prepare(
+    `INSERT INTO ledger_tile (tenant, level, n, hashes) VALUES ('${TENANT}', ?, ?, ?)
+     ON CONFLICT (tenant, level, n) DO UPDATE SET hashes = excluded.hashes`,
+  )
+  const checkpoint = db.prepare(
+    `INSERT INTO ledger_checkpoint (tenant, size, note) VALUES ('${TENANT}', ?, ?)
+     ON CONFLICT (tenant) DO UPDATE SET size = excluded.size, note = excluded.note WHERE excluded.size >= ledger_checkpoint.size`,
+  )
+  const readCheckpoint: Statement<[], CheckpointRow> = db.prepare(`SELECT size, note FROM ledger_checkpoint WHERE tenant = '${TENANT}'`)
+  const readTile: Statement<[number, number], { hashes: Uint8Array }> = db.prepare(
+    `SELECT hashes FROM ledger_tile WHERE tenant = '${TENANT}' AND level = ? AND n = ?`,
+  )
+  const readEntries: Statement<[number], EntryRow> = db.prepare(
+    `SELECT seq, id, leaf_hash, body FROM ledger_entry WHERE tenant = '${TENANT}' AND seq >= ? ORDER BY seq`,
+  )
+  return {
+    size: () => size.get()?.size ?? 0,
+    insertEntry: (row: EntryRow) => void entry.run(row.seq, row.id, row.leaf_hash, row.body),
+    insertPayload: (seq: number, row: SealedPayload) => void payload.run(seq, row.name, row.subject, row.sealed),
+    insertKey: (subject: string, sealed: Uint8Array) => void key.run(subject, sealed),
+    putTile: (level: number, n: number, hashes: Uint8Array) => void tile.run(level, n, hashes),
+    /** False when a greater size was signed before. */
+    putCheckpoint: (row: CheckpointRow) => checkpoint.run(row.size, row.note).changes === 1,
+    checkpoint: () => readCheckpoint.get(),
+    tile: (level: number, n: number) => readTile.get(level, n)?.hashes,
+    entriesFrom: (seq: number) => readEntries.iterate(seq),
+    transaction: (work: () => void) => db.transaction(work).immediate(),
+  }
+}
+
+export type WriteStore = ReturnType<typeof writeStore>
+
+/** Queries on the reading connection. */
+export function readStore(store: Store) {
+  const db = store.reader<Tables>()
+  const entries = () => db.selectFrom('ledger_entry').select(['seq', 'id', 'leaf_hash', 'body']).where('tenant', '=', TENANT)
+  return {
+    entry: (seq: number) => entries().where('seq', '=', seq).executeTakeFirst(),
+    entryById: (id: string) => entries().where('id', '=', id).executeTakeFirst(),
+    /** `from` inclusive. */
+    entries: (from: number, limit: number) => entries().where('seq', '>=', from).orderBy('seq').limit(limit).execute(),
+    payload: (seq: number, name: string) =>
+      db
+        .selectFrom('ledger_payload')
+        .select(['name', 'subject', 'sealed'])
+        .where('tenant', '=', TENANT)
+        .where('seq', '=', seq)
+        .where('name', '=', name)
+        .executeTakeFirst(),
+    key: async (subject: string) =>
+      (await db.selectFrom('ledger_key').select('sealed').where('tenant', '=', TENANT).where('subject', '=', subject).executeTakeFirst())
+        ?.sealed,
+    tile: async (level: number, n: number) =>
+      (
+        await db
+          .selectFrom('ledger_tile')
+          .select('hashes')
+          .where('tenant', '=', TENANT)
+          .where('level', '=', level)
+          .where('n', '=', n)
+          .executeTakeFirst()
+      )?.hashes,
+    checkpoint: () => db.selectFrom('ledger_checkpoint').select(['size', 'note']).where('tenant', '=', TENANT).executeTakeFirst(),
+  }
+}
+
+export type ReadStore = ReturnType<typeof readStore>

@@ -1,0 +1,65 @@
+/** What the ledger takes and gives. */
+import type { Change, Json, JsonObject } from '@ephor/engine/kernel'
+import type { Receipt } from '@ephor/proof'
+
+/** Something said or done whose content is kept encrypted; the body only commits to it. */
+export type PayloadDraft = {
+  /** `input`, `result`, `reason`, `definition`, …; once per entry. */
+  name: string
+  /** Whose key encrypts it: the id of an agent or a person. Destroying that key erases it. */
+  subject: string
+  value: Json
+}
+
+export type EntryDraft = {
+  /** `decision`, `outcome`, `approval.opened`, `agent.registered`, … */
+  type: string
+  /** Idempotency key, unique in the ledger. */
+  id?: string
+  /** No personal data. The ledger adds v, type, id, at, tenant and commitments. */
+  body: JsonObject
+  payloads?: PayloadDraft[]
+}
+
+/** What a room wants written: row changes and ledger entries, together or not at all. */
+export type Part = { changes: Change[]; entries: EntryDraft[] }
+
+/** `leafHash` is hexadecimal. */
+export type Entry = { seq: number; leafHash: string; body: JsonObject }
+
+/** `root` is hexadecimal; `checkpoint` is a C2SP signed note. */
+export type Head = { size: number; root: string; checkpoint: string }
+
+export interface Ledger {
+  /** The log's name, as its checkpoints and receipts give it. */
+  readonly origin: string
+  /** The C2SP verifier key of its checkpoints. */
+  readonly verifierKey: string
+  /**
+   * Durable when it resolves, one receipt an entry in their order.
+   * @throws Fault CONFLICT when an `id` is already in the ledger, or the fault of a change: then nothing of the part is
+   *   written. ENTRY_TOO_LARGE above 65,535 bytes of body. STORE_UNAVAILABLE when it can't be made durable.
+   */
+  append(part: Part): Promise<Receipt[]>
+  /** By idempotency key. @throws Fault STORE_CORRUPT when the row was tampered with; so do the other reads. */
+  find(id: string): Promise<Entry | undefined>
+  read(seq: number): Promise<Entry | undefined>
+  /** In order. `after`: the seq before the first wanted; from the start unless said. */
+  list(query: { after?: number; limit: number }): Promise<Entry[]>
+  /** Decrypted and checked against its commitment; undefined when there is none by that name, or its key was destroyed. */
+  payload(seq: number, name: string): Promise<Json | undefined>
+  /** Covers every entry acknowledged before the call. */
+  head(): Promise<Head>
+  /** A c2sp.org/tlog-proof@v1 text. @throws Fault NOT_FOUND when there is no such entry. */
+  proof(seq: number): Promise<string>
+  /** One file of the tiled log: `checkpoint`, `tile/…`, `tile/entries/…`, `ledger.vkey`; undefined when there is no such file. */
+  file(path: string): Promise<Uint8Array | undefined>
+  /**
+   * Writes a self-contained copy that `ephor-verify` checks; an earlier export of this ledger is brought up to date.
+   * @returns the entries in it and the files written
+   * @throws Fault CONFLICT when the folder holds anything else.
+   */
+  exportTo(folder: string): Promise<{ size: number; files: number }>
+  /** Signs what is not signed yet and stops. */
+  close(): Promise<void>
+}
