@@ -1,11 +1,12 @@
 /** The key of each subject: made on first use, wrapped by the installation's key, destroyed to erase what it sealed. */
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { openEnvelope, sealEnvelope } from '@ephor/engine/kernel'
 import { TENANT } from './store.ts'
 import type { ReadStore } from './store.ts'
 
 /** `unsaved`: the wrapped key, to be written by every unit that uses it until one of them is durable. */
-export type DataKey = { key: Uint8Array; unsaved?: Uint8Array }
+export type DataKey = { key: KeyObject; unsaved?: Uint8Array }
 
 function about(subject: string): string {
   return `ledger/${TENANT}/key/${subject}`
@@ -28,11 +29,11 @@ export class DataKeys {
   }
 
   /** The subject's key; undefined when it has none (never had, or destroyed). @throws Fault STORE_CORRUPT */
-  async find(subject: string): Promise<Uint8Array | undefined> {
+  async find(subject: string): Promise<KeyObject | undefined> {
     const known = this.#known.get(subject)
     if (known) return known.key
     const sealed = await this.#reads.key(subject)
-    return sealed && openEnvelope(this.#kek, about(subject), sealed)
+    return sealed && createSecretKey(openEnvelope(this.#kek, about(subject), sealed))
   }
 
   /** The subject's key, made if need be. @throws Fault STORE_CORRUPT when the stored one does not open. */
@@ -50,7 +51,7 @@ export class DataKeys {
     if (!found) {
       const key = await this.find(subject)
       const fresh = randomBytes(32)
-      found = key ? { key } : { key: fresh, unsaved: sealEnvelope(this.#kek, about(subject), fresh) }
+      found = key ? { key } : { key: createSecretKey(fresh), unsaved: sealEnvelope(this.#kek, about(subject), fresh) }
       this.#known.set(subject, found)
     }
     return found

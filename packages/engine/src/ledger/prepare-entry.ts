@@ -1,5 +1,6 @@
 /** Turns a draft into what is stored: the canonical body with its commitments, and the sealed payloads. */
 import { randomFillSync } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import { isoTime, sealEnvelope } from '@ephor/engine/kernel'
 import type { JsonObject } from '@ephor/engine/kernel'
@@ -35,7 +36,7 @@ export function aboutPayload(commitment: string, name: string, subject: string):
  * @param keyOf the data key of a subject, which exists
  * @throws Fault ENTRY_TOO_LARGE; ProofError CANONICAL_INVALID for a value that is not JSON.
  */
-export function prepareEntry(draft: EntryDraft, at: number, keyOf: (subject: string) => Uint8Array): PreparedEntry {
+export function prepareEntry(draft: EntryDraft, at: number, keyOf: (subject: string) => KeyObject): PreparedEntry {
   for (const name of RESERVED)
     if (Object.hasOwn(draft.body, name)) throw new Fault('INTERNAL', `the ledger itself writes "${name}" into the body of ${draft.type}`)
   const body: JsonObject = { ...draft.body, v: 1, type: draft.type, at: isoTime(at), tenant: TENANT }
