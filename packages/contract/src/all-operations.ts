@@ -5,6 +5,8 @@ import { decisionsOperations } from './decisions.ts'
 import { eventsOperations } from './events.ts'
 import { healthOperations } from './health.ts'
 import { identityOperations } from './identity.ts'
+import { ledgerOperations } from './ledger.ts'
+import { policyOperations } from './policy.ts'
 import { registryOperations } from './registry.ts'
 import { vaultOperations } from './vault.ts'
 
@@ -15,6 +17,8 @@ export const allOperations = {
   ...registryOperations,
   ...identityOperations,
   ...vaultOperations,
+  ...policyOperations,
+  ...ledgerOperations,
   ...eventsOperations,
   ...healthOperations,
 }

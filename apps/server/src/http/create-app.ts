@@ -79,7 +79,8 @@ export function createApp({ log, hosts, limits }: AppOptions): FastifyInstance {
     requestIdHeader: false,
     genReqId: () => `req_${randomBytes(8).toString('hex')}`,
     clientErrorHandler: refuseConnection,
-    // Not by return503OnClosing: keep-alive connections get a problem instead of fastify's own body.
+    // While it stops, the broker refuses with a problem; fastify's own answer would have another form.
+    return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: false, maxParamLength: 300 },
     frameworkErrors: (error, _request, reply) => void sendFault(reply, toFault(error, limits)),
@@ -91,6 +92,8 @@ export function createApp({ log, hosts, limits }: AppOptions): FastifyInstance {
   })
   parseBodies(app, limits)
   app.addHook('onRequest', async (request, reply) => {
+    // The gateway makes the same checks for its own endpoint, and answers them in JSON-RPC.
+    if (request.routeOptions.url === '/mcp') return
     reply.headers(HEADERS).header('x-request-id', request.id)
     if (request.raw.rawHeaders.filter((word, i) => i % 2 === 0 && word.toLowerCase() === 'host').length > 1)
       throw new Fault('HOST_REFUSED', 'the Host header stands twice')

@@ -28,7 +28,7 @@ async function world(file = join(mkdtempSync(join(tmpdir(), 'ephor-idempotency-'
     store,
     kek: new Uint8Array(32).fill(7),
     clock,
-    whoIs: async ({ headers }) => {
+    authenticate: async ({ headers }) => {
       if (!headers.authorization) throw new Fault('UNAUTHENTICATED', 'nobody')
       return { kind: 'person', id: headers.authorization, session: 'ses_1' }
     },

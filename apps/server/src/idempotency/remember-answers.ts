@@ -1,8 +1,7 @@
 /** Idempotency-Key for every write: the same key and request get the same answer, whatever happened to the connection. */
 import { createHash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
-import type { Principal } from '@ephor/contract'
-import type { Clock, Store } from '@ephor/engine/kernel'
+import type { Authenticate, Clock, Store } from '@ephor/engine/kernel'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { idempotencyStore } from './store.ts'
 
@@ -12,8 +11,8 @@ export type RememberOptions = {
   store: Store
   kek: Uint8Array
   clock: Clock
-  /** Keys belong to whoever sends them. @throws Fault, and then the route answers it. */
-  whoIs(request: FastifyRequest): Promise<Principal>
+  /** Keys belong to whoever sends them. What it throws, the route will throw again and answer. */
+  authenticate: Authenticate
 }
 
 function keyOf(request: FastifyRequest): string | undefined {
@@ -27,14 +26,14 @@ function keyOf(request: FastifyRequest): string | undefined {
 }
 
 /** Only answers are kept here, not state of their own: so this table needs no ledger entries. */
-export function rememberAnswers(app: FastifyInstance, { store, kek, clock, whoIs }: RememberOptions): void {
+export function rememberAnswers(app: FastifyInstance, { store, kek, clock, authenticate }: RememberOptions): void {
   const answers = idempotencyStore(store, kek)
   const claimed = new WeakMap<FastifyRequest, { owner: string; key: string }>()
   const running = new Set<string>()
 
   app.addHook('preHandler', async (request, reply) => {
     const key = keyOf(request)
-    const principal = key === undefined ? undefined : await whoIs(request).catch(() => undefined)
+    const principal = key === undefined ? undefined : await authenticate(request, reply).catch(() => undefined)
     if (key === undefined || !principal) return
     const owner = principal.id
     const digest = createHash('sha256')

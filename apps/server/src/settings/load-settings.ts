@@ -8,7 +8,9 @@ import { SETTING_NAMES, Settings } from './schema.ts'
 
 export type Source = 'default' | 'file' | 'environment' | 'flag'
 export type EffectiveSetting = { name: string; value: unknown; source: Source; from?: string; description: string }
-export type LoadedSettings = { settings: Settings; effective: EffectiveSetting[]; file: string | undefined }
+/** Paths are absolute, and the policy folder is known. */
+export type EffectiveSettings = Settings & { policyFolder: string }
+export type LoadedSettings = { settings: EffectiveSettings; effective: EffectiveSetting[]; file: string | undefined }
 
 export type SettingsInput = {
   /** By dotted name, as `SETTING_NAMES` lists them. */
@@ -117,9 +119,9 @@ export function loadSettings(input: SettingsInput): LoadedSettings {
     const place = given.get(path)
     throw new Fault('SETTINGS_INVALID', `the setting "${path}"${place ? ` (from ${place.from})` : ''} ${issue?.message ?? 'is not valid'}`)
   }
-  const settings = parsed.data
-  settings.home = resolve(input.folder, settings.home)
-  settings.policyFolder = settings.policyFolder ? resolve(input.folder, settings.policyFolder) : join(settings.home, 'policies')
+  const home = resolve(input.folder, parsed.data.home)
+  const policyFolder = parsed.data.policyFolder ? resolve(input.folder, parsed.data.policyFolder) : join(home, 'policies')
+  const settings: EffectiveSettings = { ...parsed.data, home, policyFolder }
   const effective = SETTING_NAMES.map(({ path, description }): EffectiveSetting => {
     const place = given.get(path)
     return {

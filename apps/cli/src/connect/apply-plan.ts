@@ -1,0 +1,82 @@
+/** Connects a client: its servers go to Ephor, then its file is rewritten to have one entry, with a backup beside it. */
+import { Fault } from '@ephor/contract'
+import type { ServerDraft } from '@ephor/engine/registry'
+import { edit, parseConfiguration } from './configuration.ts'
+import { readConnections, writeConnections } from './connections.ts'
+import { ENTRY, entryFor } from './entry-for.ts'
+import { digestOf, readWhole, replaceFile, writeNew } from './files.ts'
+import type { Machine } from './find-configurations.ts'
+import { survey } from './plan-connection.ts'
+import type { Applied, Importer, Location, Plan, Target } from './types.ts'
+
+export type ApplyOptions = {
+  target: Target
+  importer: Importer
+  machine: Machine
+  /** Ephor's data folder. */
+  home: string
+  /** Milliseconds since 1970. */
+  now: number
+}
+
+/** How many names are tried when another server has the one wanted. */
+const MAX_NAMES = 20
+
+/** @returns the name it got. The same server again gets the same name, since proposing is idempotent. */
+async function propose(importer: Importer, draft: ServerDraft): Promise<string> {
+  for (let i = 1; ; i++) {
+    const name = i === 1 ? draft.name : `${draft.name}-${i}`
+    try {
+      await importer.proposeServer({ ...draft, name })
+      return name
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'CONFLICT' || i === MAX_NAMES) throw error
+    }
+  }
+}
+
+/**
+ * Nothing of the file changes unless every server was imported; running it again finishes what was interrupted.
+ * @throws Fault CONFLICT when the file is not the one that was planned for
+ */
+export async function applyPlan(plan: Plan, place: Location, { target, importer, machine, home, now }: ApplyOptions): Promise<Applied> {
+  const { file } = place
+  const { bytes, digest } = readWhole(file)
+  if (digest !== plan.digest) throw new Fault('CONFLICT', `${file} changed since it was looked at; look at it again`, { where: file })
+  const { candidates, servers, sections } = survey(parseConfiguration(bytes.toString(), file), place, machine)
+  const left = servers.flatMap((server) => (server.action === 'leave' ? [{ name: server.name, because: server.because }] : []))
+  if (plan.changes.length === 0) return { file, imported: [], left, missing: [] }
+
+  const imported: { name: string; section: string[]; as: string }[] = []
+  const missing: Applied['missing'] = []
+  for (const { name, section, draft, found } of candidates) {
+    const as = await propose(importer, draft)
+    imported.push({ name, section, as })
+    // References were made for the first name; a server that got another keeps them.
+    missing.push(...found.missing)
+  }
+
+  let text = bytes.toString()
+  for (const { name, section } of imported) text = edit(text, [...section, name], undefined)
+  text = edit(text, [...sections[0], ENTRY], entryFor(place.client, target, place.scope === 'project').value)
+  const after = Buffer.from(text)
+
+  const backup = `${file}.ephor-backup-${new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`
+  writeNew(backup, bytes, 0o600)
+  // Recorded first: a file that was rewritten can always be restored.
+  writeConnections(home, [
+    ...readConnections(home),
+    {
+      file,
+      client: place.client,
+      at: new Date(now).toISOString(),
+      backup,
+      before: digest,
+      after: digestOf(after),
+      entry: sections[0],
+      servers: imported,
+    },
+  ])
+  replaceFile(file, after, digest)
+  return { file, backup, imported: imported.map(({ name, as }) => ({ name, as })), left, missing }
+}

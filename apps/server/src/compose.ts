@@ -1,0 +1,165 @@
+/** The composition root: opens every room in the order in which they stand on one another, and mounts their routes. */
+import { createHash, createPublicKey } from 'node:crypto'
+import { join } from 'node:path'
+import { approvalsMigrations, mountApprovals, openApprovals } from '@ephor/engine/approvals'
+import { brokerMigrations, createBroker, mountBroker } from '@ephor/engine/broker'
+import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gateway'
+import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
+import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
+import type { Keys, Logger } from '@ephor/engine/kernel'
+import { ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
+import { mountPolicy, openPolicy, policyMigrations } from '@ephor/engine/policy'
+import type { PolicyWorld } from '@ephor/engine/policy'
+import { mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
+import type { Registry } from '@ephor/engine/registry'
+import { mountVault, openVault, vaultMigrations } from '@ephor/engine/vault'
+import type { FastifyInstance } from 'fastify'
+import { createEventFeed } from './events/event-feed.ts'
+import { mountEvents } from './events/mount-events.ts'
+import { createApp } from './http/create-app.ts'
+import { mountConsole } from './http/mount-console.ts'
+import { mountDescription } from './http/mount-description.ts'
+import { mountHealth } from './http/mount-health.ts'
+import { rememberAnswers } from './idempotency/remember-answers.ts'
+import type { Settings } from './settings/schema.ts'
+import { VERSION } from './version.ts'
+
+/** How long a policy may take to decide, waiting included. */
+const POLICY_TIMEOUT_MS = 1000
+
+const MIGRATIONS = [
+  ledgerMigrations,
+  identityMigrations,
+  registryMigrations,
+  vaultMigrations,
+  policyMigrations,
+  approvalsMigrations,
+  brokerMigrations,
+  { room: 'idempotency', folder: new URL('./idempotency/migrations/', import.meta.url) },
+]
+
+export type Origins = { own: string; others: readonly string[] }
+export type Rooms = Awaited<ReturnType<typeof openRooms>>
+
+/** The log's name: its key's, so that two installations never share one and it never changes. */
+function originOf({ ledger }: Keys): string {
+  const spki = createPublicKey(ledger).export({ type: 'spki', format: 'der' })
+  return `ephor.local/${createHash('sha256').update(spki).digest('hex').slice(0, 16)}`
+}
+
+/** What policies speak about: what an operator accepted, as it was accepted. */
+function worldOf(registry: Registry): PolicyWorld {
+  return {
+    agents: registry.agents().map(({ id, name, owner, purpose }) => ({ id, name, owner, purpose })),
+    servers: registry
+      .servers()
+      .filter(({ state }) => state === 'accepted')
+      .map(({ name, folders }) => ({ name, folders })),
+    tools: registry
+      .tools()
+      .filter(({ state, server }) => (state === 'accepted' || state === 'changed') && registry.server(server)?.state === 'accepted')
+      .map(({ server, name, kind, risk, definition }) => ({ server, name, kind, risk, inputSchema: definition.inputSchema })),
+  }
+}
+
+async function openFoundations(home: string, log: Logger) {
+  const keys = loadKeys(join(home, 'keys'))
+  const outside = join(home, 'checkpoint')
+  const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const extension = ledgerExtension({ origin: originOf(keys), ledgerKeyPem, outside })
+  const store = await openSqlite({ file: join(home, 'store.db'), migrations: MIGRATIONS, extension })
+  const clock = systemClock
+  try {
+    const feed = createEventFeed(await openLedger({ store, keys, clock, log, outside }))
+    return { keys, store, clock, feed }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** @throws Fault of the first room that can't be opened, with everything opened before it closed again. */
+export async function openRooms(settings: Settings & { policyFolder: string }, origins: Origins, log: Logger) {
+  const { keys, store, clock, feed } = await openFoundations(settings.home, log)
+  const { ledger } = feed
+  const closers: (() => Promise<unknown> | void)[] = [() => store.close(), () => ledger.close()]
+  const close = async () => {
+    for (const closer of closers.toReversed()) await closer()
+  }
+  try {
+    const registry = await openRegistry({ store, ledger, clock })
+    const vault = await openVault({ store, ledger, clock, kek: keys.kek })
+    const isAgent = (id: string) => registry.agent(id)?.state === 'active'
+    const identity = await openIdentity({ store, ledger, keys, clock, origin: origins.own, origins: origins.others, isAgent })
+    const policy = await openPolicy({
+      folder: settings.policyFolder,
+      world: worldOf(registry),
+      store,
+      ledger,
+      log,
+      clock,
+      timeoutMs: POLICY_TIMEOUT_MS,
+    })
+    closers.push(() => policy.close())
+    registry.on(() => {
+      policy.setWorld(worldOf(registry)).catch((error: unknown) => log.error({ err: error }, 'the policies could not follow the registry'))
+    })
+    const inGroup = (person: string, group: string) => identity.person(person)?.groups.includes(group) === true
+    const approvals = openApprovals({ store, ledger, clock, log, inGroup })
+    closers.push(() => approvals.close())
+    const broker = createBroker({
+      ...{ store, ledger, identity, registry, policy, approvals, clock, log },
+      settings: {
+        timeoutMs: settings.calls.timeout,
+        outcomeDeadlineMs: settings.calls.outcomeDeadline,
+        approvalTtlMs: settings.approvals.ttl,
+        approvalWaitMs: settings.approvals.wait,
+      },
+    })
+    closers.push(() => broker.close())
+    const upstreams = openUpstreams({ registry, vault, log, version: VERSION, limits: { maxMessageBytes: settings.limits.resultBytes } })
+    closers.push(() => upstreams.close())
+    const gateway = createGateway({
+      ...{ identity, broker, registry, upstreams, clock, log },
+      settings: { allowedHosts: hostsOf(settings), maxBodyBytes: settings.limits.bodyBytes, sessionIdleMs: settings.mcp.sessionIdle },
+    })
+    return { keys, store, clock, feed, ledger, registry, vault, identity, policy, approvals, broker, upstreams, gateway, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function hostsOf({ allowedHosts, publicUrl, host }: Settings): string[] {
+  return [...allowedHosts, host, ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])]
+}
+
+/** @returns the HTTP server with everything on it, and what ends its long-lived streams. */
+export function buildApp(
+  rooms: Rooms,
+  settings: Settings,
+  origins: Origins,
+  log: Logger,
+): { app: FastifyInstance; endStreams: () => void } {
+  const { identity, registry, vault, upstreams, feed } = rooms
+  const { authenticate } = identity
+  const app = createApp({ log, hosts: settings, limits: settings.limits })
+  rememberAnswers(app, { store: rooms.store, kek: rooms.keys.kek, clock: rooms.clock, authenticate })
+  mountIdentity(app, identity)
+  mountRegistry(app, registry, {
+    authenticate,
+    inspect: (server) => upstreams.inspect(server),
+    intake: async (name, value, by) => void (await vault.put(name, value, by)),
+  })
+  mountVault(app, vault, authenticate)
+  mountPolicy(app, rooms.policy, authenticate)
+  mountApprovals(app, rooms.approvals, authenticate)
+  mountBroker(app, rooms.broker, authenticate)
+  mountLedger(app, rooms.ledger, authenticate)
+  mountGateway(app, rooms.gateway)
+  mountHealth(app, rooms)
+  mountDescription(app, origins.own)
+  mountConsole(app)
+  const endStreams = mountEvents(app, { ledger: rooms.ledger, onAppend: feed.onAppend, authenticate })
+  return { app, endStreams }
+}

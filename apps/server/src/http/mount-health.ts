@@ -1,0 +1,32 @@
+/** GET /v1/health: alive, ready, and why not. */
+import { healthOperations } from '@ephor/contract'
+import { mount } from '@ephor/engine/kernel'
+import type { Ledger } from '@ephor/engine/ledger'
+import type { Policy } from '@ephor/engine/policy'
+import type { FastifyInstance } from 'fastify'
+import { VERSION } from '../version.ts'
+
+const nobody = () => Promise.reject(new Error('this operation is for anyone'))
+
+/** Anyone may ask, so the reasons say what is wrong and nothing of what is inside. */
+export function mountHealth(app: FastifyInstance, rooms: { policy: Pick<Policy, 'version'>; ledger: Pick<Ledger, 'head'> }): void {
+  mount(
+    app,
+    healthOperations,
+    {
+      async checkHealth({ reply }) {
+        const reasons: string[] = []
+        // Asks the thread that writes: when it is gone, nothing can be recorded, and so nothing is permitted.
+        const writes = await rooms.ledger.head().then(
+          () => true,
+          () => false,
+        )
+        if (!writes) reasons.push('the store cannot write')
+        if (rooms.policy.version() === undefined) reasons.push('no policy is active')
+        if (reasons.length > 0) reply.status(503)
+        return { live: true as const, ready: reasons.length === 0, reasons, version: VERSION }
+      },
+    },
+    nobody,
+  )
+}
