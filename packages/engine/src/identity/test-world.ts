@@ -1,0 +1,109 @@
+/** A world for this room's tests: the real store and ledger in a scratch folder, a clock that tests move, two agents. */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Fault, makeId } from '@ephor/contract'
+import type { FaultCode } from '@ephor/contract'
+import { loadKeys, makeLog, openSqlite, sendFault } from '@ephor/engine/kernel'
+import type { Keys } from '@ephor/engine/kernel'
+import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import type { Ledger } from '@ephor/engine/ledger'
+import fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import { identityMigrations, mountIdentity, openIdentity } from './index.ts'
+import type { Identity } from './index.ts'
+
+export const ORIGIN = 'http://127.0.0.1:7373'
+export const [READER, WRITER] = ['agt_reader', 'agt_writer'] as const
+
+export type World = {
+  identity: Identity
+  ledger: Ledger
+  keys: Keys
+  file: string
+  clock: { now(): number; move(ms: number): void }
+  agents: Set<string>
+  app(): FastifyInstance
+  /** Closes everything and opens it again on the same files. */
+  restart(): Promise<void>
+  end(): Promise<void>
+}
+
+export async function openWorld(origin: string = ORIGIN): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), 'ephor-identity-'))
+  const file = join(folder, 'ephor.db')
+  const keys = loadKeys(join(folder, 'keys'))
+  const log = makeLog('silent')
+  let now = Date.parse('2026-11-22T12:00:00Z')
+  const clock = { now: () => now, id: (prefix: Parameters<typeof makeId>[0]) => makeId(prefix, now, randomBytes(10)) }
+  const agents = new Set<string>([READER, WRITER])
+
+  async function open() {
+    const outside = join(folder, 'checkpoint')
+    const extension = ledgerExtension({
+      origin: 'ephor.test/log',
+      ledgerKeyPem: keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      outside,
+    })
+    const store = await openSqlite({ file, migrations: [ledgerMigrations, identityMigrations], extension })
+    const ledger = await openLedger({ store, keys, clock, log, outside })
+    const identity = await openIdentity({
+      store,
+      ledger,
+      keys,
+      clock,
+      origin,
+      origins: ['http://localhost:7373'],
+      isAgent: (id) => agents.has(id),
+    })
+    return { store, ledger, identity }
+  }
+  async function close() {
+    await opened.ledger.close()
+    await opened.store.close()
+  }
+  let opened = await open()
+  return {
+    get identity() {
+      return opened.identity
+    },
+    get ledger() {
+      return opened.ledger
+    },
+    keys,
+    file,
+    clock: { now: () => now, move: (ms) => void (now += ms) },
+    agents,
+    app() {
+      const app = fastify()
+      app.setErrorHandler((error, _, reply) => sendFault(reply, error))
+      mountIdentity(app, opened.identity)
+      return app
+    },
+    async restart() {
+      await close()
+      opened = await open()
+    },
+    async end() {
+      await close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** The code of the fault that the promise fails with. */
+export async function faultOf(promise: Promise<unknown>): Promise<FaultCode | 'none'> {
+  try {
+    await promise
+    return 'none'
+  } catch (error) {
+    if (error instanceof Fault) return error.code
+    throw error
+  }
+}
+
+/** The types of all ledger entries, in order. */
+export async function entryTypes(ledger: Ledger): Promise<unknown[]> {
+  return (await ledger.list({ limit: 500 })).map((entry) => entry.body['type'])
+}
