@@ -80,7 +80,6 @@ export function makeDecider({ bundle, world, schema, evaluator, onError, memory 
   const memo = makeMemo<Remembered>(memory?.entries ?? 50_000, memory?.bytes ?? 64 * 1024 * 1024)
   const asked = new Map<string, Promise<Answer>>()
   const targets = new Map<string, Target>()
-  const slices = new Map<string, string>()
 
   const deny = (fault: Extract<Decision, { effect: 'deny' }>['fault'], detail: string): Decision => ({
     version,
@@ -89,14 +88,6 @@ export function makeDecider({ bundle, world, schema, evaluator, onError, memory 
     detail,
     reasons: [],
   })
-
-  /** One policy set in the thread for all targets that the same policies cover. */
-  function sliceOf(ids: readonly string[]): string {
-    const content = ids.join('\n')
-    const found = slices.get(content) ?? `slice${slices.size}`
-    slices.set(content, found)
-    return found
-  }
 
   function entitiesFor(action: ActionInfo, named: readonly EntityId[]): EntityJson[] {
     const wanted = new Map<string, EntityJson>([[`Action:${action.id}`, actionEntity(action)]])
@@ -130,7 +121,8 @@ export function makeDecider({ bundle, world, schema, evaluator, onError, memory 
       prefix,
       action,
       policies: ids,
-      slice: sliceOf(ids),
+      // Named by its content: the thread outlives this decider, and another world's slice must never answer for it.
+      slice: ids.join('\n'),
       shape: trimRecord(action.context, references),
       entities: entitiesFor(action, [principal, resource, ...covering.flatMap((policy) => policy.entities)]),
       couldPermit: !forbidden && covering.some(({ effect }) => effect === 'permit'),
