@@ -1,13 +1,13 @@
 /** Connects a client: its servers go to Ephor, then its file is rewritten to have one entry, with a backup beside it. */
 import { Fault } from '@ephor/contract'
-import type { ServerDraft } from '@ephor/engine/registry'
 import { edit, parseConfiguration } from './configuration.ts'
 import { readConnections, writeConnections } from './connections.ts'
 import { ENTRY, entryFor } from './entry-for.ts'
 import { digestOf, readWhole, replaceFile, writeNew } from './files.ts'
 import type { Machine } from './find-configurations.ts'
 import { survey } from './plan-connection.ts'
-import type { Applied, Importer, Location, Plan, Target } from './types.ts'
+import type { Candidate } from './plan-connection.ts'
+import type { Applied, Importer, Location, MissingSecret, Plan, Target } from './types.ts'
 
 export type ApplyOptions = {
   target: Target
@@ -23,12 +23,13 @@ export type ApplyOptions = {
 const MAX_NAMES = 20
 
 /** @returns the name it got. The same server again gets the same name, since proposing is idempotent. */
-async function propose(importer: Importer, draft: ServerDraft): Promise<string> {
+async function propose(importer: Importer, candidate: Candidate): Promise<{ as: string; missing: MissingSecret[] }> {
   for (let i = 1; ; i++) {
-    const name = i === 1 ? draft.name : `${draft.name}-${i}`
+    const as = i === 1 ? candidate.as : `${candidate.as}-${i}`
+    const { draft, missing } = candidate.draft(as)
     try {
-      await importer.proposeServer({ ...draft, name })
-      return name
+      await importer.proposeServer(draft)
+      return { as, missing }
     } catch (error) {
       if (!(error instanceof Fault) || error.code !== 'CONFLICT' || i === MAX_NAMES) throw error
     }
@@ -48,12 +49,11 @@ export async function applyPlan(plan: Plan, place: Location, { target, importer,
   if (plan.changes.length === 0) return { file, imported: [], left, missing: [] }
 
   const imported: { name: string; section: string[]; as: string }[] = []
-  const missing: Applied['missing'] = []
-  for (const { name, section, draft, found } of candidates) {
-    const as = await propose(importer, draft)
-    imported.push({ name, section, as })
-    // References were made for the first name; a server that got another keeps them.
-    missing.push(...found.missing)
+  const missing: MissingSecret[] = []
+  for (const candidate of candidates) {
+    const { as, missing: unknown } = await propose(importer, candidate)
+    imported.push({ name: candidate.name, section: candidate.section, as })
+    missing.push(...unknown)
   }
 
   let text = bytes.toString()
@@ -61,7 +61,7 @@ export async function applyPlan(plan: Plan, place: Location, { target, importer,
   text = edit(text, [...sections[0], ENTRY], entryFor(place.client, target, place.scope === 'project').value)
   const after = Buffer.from(text)
 
-  const backup = `${file}.ephor-backup-${new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`
+  const backup = `${file}.ephor-backup-${new Date(now).toISOString().replaceAll(/[-:.]/g, '')}`
   writeNew(backup, bytes, 0o600)
   // Recorded first: a file that was rewritten can always be restored.
   writeConnections(home, [

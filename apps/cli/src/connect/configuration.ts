@@ -71,5 +71,5 @@ export function edit(text: string, path: string[], value: unknown): string {
   const bom = text.startsWith('\uFEFF') ? '\uFEFF' : ''
   const body = text.slice(bom.length)
   const base = body.trim() === '' ? '{}\n' : body
-  return bom + applyEdits(base, modify(base, path, value, { formattingOptions: styleOf(base) }))
+  return bom + applyEdits(base, modify(base, path, value, value === undefined ? {} : { formattingOptions: styleOf(base) }))
 }

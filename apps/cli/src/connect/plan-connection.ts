@@ -8,10 +8,16 @@ import { ENTRY, entryFor } from './entry-for.ts'
 import { readWhole } from './files.ts'
 import type { Machine } from './find-configurations.ts'
 import { readServer } from './read-server.ts'
-import type { FoundServer, Location, Plan, Section, Target } from './types.ts'
+import type { FoundServer, Location, MissingSecret, Plan, Section, Target } from './types.ts'
 
 /** A server as it is in the file, secrets and all: never leaves this library. */
-export type Candidate = { name: string; section: Section; draft: ServerDraft; found: FoundServer & { action: 'import' } }
+export type Candidate = {
+  name: string
+  section: Section
+  as: string
+  /** For the name that the server gets in the end: what it refers to is named after it. */
+  draft(as: string): { draft: ServerDraft; missing: MissingSecret[] }
+}
 
 export type Survey = { candidates: Candidate[]; servers: FoundServer[]; sections: [Section, ...Section[]] }
 
@@ -48,17 +54,17 @@ export function survey(values: Values, place: Location, machine: Machine): Surve
       }
       taken.add(as)
       const { transport, secrets } = extractSecrets(as, read.transport)
-      const found = {
+      servers.push({ name, section, action: 'import', as, transport, secrets: secrets.map((secret) => secret.name), missing: read.missing })
+      candidates.push({
         name,
         section,
-        action: 'import' as const,
         as,
-        transport,
-        secrets: secrets.map((secret) => secret.name),
-        missing: read.missing,
-      }
-      servers.push(found)
-      candidates.push({ name, section, draft: { name: as, transport: read.transport, folders: [] }, found })
+        draft(other) {
+          const again = readServer(other, entry, within, machine)
+          const { transport: own, missing } = 'leave' in again ? read : again
+          return { draft: { name: other, transport: own, folders: [] }, missing }
+        },
+      })
     }
   }
   return { candidates, servers, sections }
@@ -85,7 +91,8 @@ export function planConnection(place: Location, target: Target, machine: Machine
   const { servers, sections } = survey(values, place, machine)
   const [section] = sections
   const { speaks, value } = entryFor(place.client, target, place.scope === 'project')
-  const entryChanges = !isDeepStrictEqual(sectionOf(values, section)?.[ENTRY], value)
+  // The parser's objects have no prototype, which a strict comparison sees.
+  const entryChanges = !isDeepStrictEqual(structuredClone(sectionOf(values, section)?.[ENTRY]), value)
   return {
     client: place.client,
     file: place.file,

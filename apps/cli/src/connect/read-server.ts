@@ -47,15 +47,18 @@ function fillEditor(text: string, machine: Machine, folder: string | undefined):
 
 type Reader = { server: string; place: Location; machine: Machine; missing: MissingSecret[] }
 
-function fill({ place, machine }: Reader, text: string): Filled {
-  if (place.client === 'claude-code') return fillShell(text, machine)
-  if (place.client === 'vscode' || place.client === 'cursor') return fillEditor(text, machine, place.folder)
-  return { text }
+function fill({ place, machine }: Reader, what: string, text: string): Filled {
+  let filled: Filled = { text }
+  if (place.client === 'claude-code') filled = fillShell(text, machine)
+  else if (place.client === 'vscode' || place.client === 'cursor') filled = fillEditor(text, machine, place.folder)
+  // Whoever wrote the file, a shared project's say, must not name a secret that is meant for another server.
+  if ('text' in filled && filled.text.startsWith('secret:')) throw new Leave(`its ${what} has the form of a reference to the vault`)
+  return filled
 }
 
 /** A value that may become a reference: what the file does not say has to be stored by somebody who knows it. */
 function value(reader: Reader, field: string, text: string): string {
-  const filled = fill(reader, text)
+  const filled = fill(reader, field, text)
   if ('text' in filled) return filled.text
   const secret = `${reader.server}.${field.replaceAll(/[^A-Za-z0-9._-]/g, '_')}`.slice(0, 128)
   reader.missing.push({ secret, because: `${JSON.stringify(text)} needs ${filled.unknown}; store the whole value` })
@@ -64,7 +67,7 @@ function value(reader: Reader, field: string, text: string): string {
 
 /** A value that has to be known now. */
 function plain(reader: Reader, what: string, text: string): string {
-  const filled = fill(reader, text)
+  const filled = fill(reader, what, text)
   if ('text' in filled) return filled.text
   throw new Leave(`its ${what} needs ${filled.unknown}`)
 }
@@ -94,7 +97,7 @@ function readStdio(reader: Reader, entry: Values): ServerDraft['transport'] {
     type: 'stdio',
     // `./server` means the project's folder to the client.
     command: /^\.\.?[\\/]/.test(program) && at !== undefined ? resolve(at, program) : program,
-    args: (args as string[]).map((arg, i) => value(reader, `arg${i + 1}`, arg)),
+    args: args.map((arg, i) => value(reader, `arg${i + 1}`, arg)),
     env: texts(reader, 'environment variable', env),
     ...(at === undefined ? {} : { cwd: at }),
   }
@@ -110,6 +113,8 @@ function readHttp(reader: Reader, entry: Values): ServerDraft['transport'] {
   return { type: 'http', url, headers: texts(reader, 'header', entry['headers']) }
 }
 
+const TYPES = ['stdio', 'http', 'streamable-http', 'streamableHttp', 'sse']
+
 /** @param server the name that Ephor will give it, which its secrets are named after */
 export function readServer(server: string, entry: unknown, place: Location, machine: Machine): ReadServer {
   const reader: Reader = { server, place, machine, missing: [] }
@@ -117,7 +122,7 @@ export function readServer(server: string, entry: unknown, place: Location, mach
     if (!isObject(entry)) throw new Leave('it is not an object')
     if (entry['disabled'] === true || entry['enabled'] === false) throw new Leave('it is switched off')
     const { type } = entry
-    if (type !== undefined && !['stdio', 'http', 'streamable-http', 'streamableHttp', 'sse'].includes(String(type)))
+    if (type !== undefined && !(typeof type === 'string' && TYPES.includes(type)))
       throw new Leave(`Ephor does not know its type ${JSON.stringify(type)}`)
     const transport = typeof entry['url'] === 'string' ? readHttp(reader, entry) : readStdio(reader, entry)
     return { transport, missing: reader.missing }
