@@ -199,6 +199,11 @@ async function answer(message: Message, reply: Reply): Promise<object | undefine
   return behaviour({ id, name: String(params['name']), args, reply, meta })
 }
 
+async function respond(message: Message, reply: Reply): Promise<void> {
+  const result = await answer(message, reply)
+  if (result !== undefined) reply.send({ jsonrpc: '2.0', id: message.id, result })
+}
+
 function receive(message: Message, reply: Reply): void {
   if (mode === 'silent') return
   if (mode === 'exits-on-probe' && message.method === 'server/discover') process.exit(1)
@@ -208,9 +213,7 @@ function receive(message: Message, reply: Reply): void {
     waiting.delete(message.id)
     return
   }
-  void answer(message, reply).then((result) => {
-    if (result !== undefined) reply.send({ jsonrpc: '2.0', id: message.id, result })
-  })
+  void respond(message, reply)
 }
 
 if (mode === 'crash') process.exit(1)

@@ -1,4 +1,5 @@
 /** JSON-RPC over standard streams or HTTP with nothing checked, for servers that are meant to break the rules. */
+import { randomUUID } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
@@ -42,6 +43,7 @@ export function serveStdio(receive: Receive, { deaf, stays }: { deaf: boolean; s
 
 /** Streamable HTTP of 2025-11-25 with one session; prints its address as the first line. Port 0 is any free one. */
 export function serveHttp(receive: Receive, port: number, refuse?: { status: number; location?: string }): void {
+  const session = randomUUID()
   const listeners = new Set<ServerResponse>()
   const event = (line: string): string => `data: ${line}\n\n`
   const announce = (message: Message): void => listeners.forEach((listener) => listener.write(event(JSON.stringify(message))))
@@ -51,19 +53,26 @@ export function serveHttp(receive: Receive, port: number, refuse?: { status: num
       response.writeHead(refuse.status, refuse.location === undefined ? {} : { location: refuse.location }).end()
       return
     }
+    if (request.headers['mcp-session-id'] !== undefined && request.headers['mcp-session-id'] !== session) {
+      response.writeHead(404).end()
+      return
+    }
     if (request.method === 'GET') {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
       listeners.add(response)
       response.on('close', () => listeners.delete(response))
       return
     }
-    if (request.method === 'DELETE') return void response.writeHead(200).end()
+    if (request.method === 'DELETE') {
+      response.writeHead(200).end()
+      return
+    }
     let body = ''
     request.on('data', (chunk: Buffer) => (body += chunk.toString()))
     request.on('end', () => {
       const message = JSON.parse(body) as Message
       const expects = message.id !== undefined && message.method !== undefined
-      response.writeHead(expects ? 200 : 202, expects ? { 'content-type': 'text/event-stream', 'mcp-session-id': 'the-only-one' } : {})
+      response.writeHead(expects ? 200 : 202, expects ? { 'content-type': 'text/event-stream', 'mcp-session-id': session } : {})
       if (!expects) response.end()
       const raw = (line: string): void => void (response.writableEnded || response.write(event(line)))
       const send = (sent: Message): void => {

@@ -44,8 +44,7 @@ export class HttpWire implements Wire {
   readonly #options: HttpOptions
   #fetch: BoundedFetch | undefined
   #transport: StreamableHTTPClientTransport | undefined
-  #events: WireEvents | undefined
-  #gone = false
+  gone: string | undefined
 
   constructor(options: HttpOptions) {
     this.#options = options
@@ -54,7 +53,6 @@ export class HttpWire implements Wire {
   async open(events: WireEvents): Promise<void> {
     const { url, headers, limits } = this.#options
     if (!URL.canParse(url)) throw new Fault('UPSTREAM_UNAVAILABLE', 'its address is not a URL')
-    this.#events = events
     this.#fetch = boundedFetch(limits.maxMessageBytes, (id) => events.tooLarge(id))
     const transport = new StreamableHTTPClientTransport(new URL(url), {
       fetch: this.#fetch.fetch,
@@ -63,7 +61,10 @@ export class HttpWire implements Wire {
       reconnectionScheduler: reconnectLater,
       onInsufficientScope: 'throw',
     })
+    // The transport's interface has these properties and no events.
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener
     transport.onmessage = (message) => events.message(message as unknown as Json)
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener
     transport.onerror = (error) => events.noise(error.message.slice(0, 200))
     this.#transport = transport
     await transport.start()
@@ -74,7 +75,7 @@ export class HttpWire implements Wire {
   }
 
   async send(message: JsonObject, options: SendOptions = {}): Promise<void> {
-    if (this.#transport === undefined || this.#gone) throw new Fault('UPSTREAM_UNAVAILABLE', 'the connection is closed')
+    if (this.#transport === undefined || this.gone !== undefined) throw new Fault('UPSTREAM_UNAVAILABLE', 'the connection is closed')
     try {
       await this.#transport.send(message as unknown as JSONRPCMessage, {
         ...(options.signal === undefined ? {} : { requestSignal: options.signal }),
@@ -92,7 +93,7 @@ export class HttpWire implements Wire {
     if (error instanceof SdkHttpError) {
       const { status, text } = error.data
       if (status === 404 && this.#transport?.sessionId !== undefined) {
-        this.#end('its session ended')
+        this.gone = 'its session ended'
         return new Fault('UPSTREAM_UNAVAILABLE', 'the server ended the session; it did not take this call')
       }
       if (status === 401 || status === 403) return new Fault('UPSTREAM_UNAVAILABLE', `the server refuses Ephor (HTTP ${status})`)
@@ -101,27 +102,21 @@ export class HttpWire implements Wire {
     if (error instanceof Error && error.cause instanceof Fault) return error.cause
     const code = causeCode(error)
     if (NOT_SENT.has(code)) {
-      this.#end('it cannot be reached')
+      this.gone = 'it cannot be reached'
       return new Fault('UPSTREAM_UNAVAILABLE', `the server cannot be reached (${code})`)
     }
+    // One broken stream says nothing of the session; a server that is gone shows on the next request.
     if (error instanceof TypeError) {
-      this.#end('the connection broke')
       return new Fault('UPSTREAM_DIED', `the connection broke during the call${code === '' ? '' : ` (${code})`}`)
     }
     return new Fault('UPSTREAM_ERROR', 'the server answered with something that is not MCP')
   }
 
-  #end(reason: string): void {
-    if (this.#gone) return
-    this.#gone = true
-    this.#events?.close(reason)
-  }
-
   async close(): Promise<void> {
     const transport = this.#transport
     if (transport === undefined) return
-    const wasGone = this.#gone
-    this.#gone = true
+    const wasGone = this.gone !== undefined
+    this.gone ??= 'it was closed'
     if (!wasGone && transport.sessionId !== undefined) {
       // A courtesy (2025-11-25, session management); a server that does not answer it is not waited for.
       const farewell = transport.terminateSession().catch(() => {})

@@ -58,7 +58,7 @@ export class Inspector {
 
   close(): void {
     this.#closing.abort()
-    for (const server of [...this.#states.keys()]) this.forget(server)
+    for (const server of this.#states.keys()) this.forget(server)
   }
 
   #stateOf(server: string): State {

@@ -7,7 +7,7 @@ import { UpstreamError } from './upstream-error.ts'
 import type { Json, JsonObject, Logger } from '@ephor/engine/kernel'
 import type { UpstreamLimits } from './limits.ts'
 import type { CallOrigin, ServerRequestHandler } from './upstreams.ts'
-import type { Wire } from './wire.ts'
+import type { SendOptions, Wire } from './wire.ts'
 
 export type PeerRequest = {
   signal?: AbortSignal
@@ -48,7 +48,7 @@ export class Peer {
     this.#log = log
     this.#notifications = new RateLimit(limits.notificationsPerSecond)
     this.#serverRequests = new ServerRequests(
-      (message) => this.#wire.send(message),
+      (message) => this.#send(message),
       () => [...this.#pending.values()].flatMap((pending) => pending.origin ?? []),
     )
   }
@@ -102,7 +102,7 @@ export class Peer {
       const message = { jsonrpc: '2.0', id, method, params: withToken(params, options.onProgress === undefined ? undefined : id) }
       const onStreamEnd = (): void => this.#settle(id, new Fault('UPSTREAM_DIED', 'the server closed the stream without an answer'))
       const headers = options.headers === undefined ? {} : { headers: options.headers }
-      this.#wire.send(message, { signal: stream.signal, onStreamEnd, ...headers }).catch((error: Error) => this.#settle(id, error))
+      this.#send(message, { signal: stream.signal, onStreamEnd, ...headers }, (error) => this.#settle(id, error)).catch(() => {})
     })
     if (outcome instanceof Error) throw outcome
     return outcome
@@ -110,7 +110,18 @@ export class Peer {
 
   async notify(method: string, params: JsonObject): Promise<void> {
     if (this.#closed !== undefined) throw new Fault('UPSTREAM_UNAVAILABLE', `the tool server is gone: ${this.#closed}`)
-    await this.#wire.send({ jsonrpc: '2.0', method, params })
+    await this.#send({ jsonrpc: '2.0', method, params })
+  }
+
+  /** What was not taken gets its own answer first; then, when that showed that the wire is gone, all else in flight is unknown. */
+  async #send(message: JsonObject, options?: SendOptions, onFailure?: (error: Error) => void): Promise<void> {
+    try {
+      await this.#wire.send(message, options)
+    } catch (error) {
+      onFailure?.(error instanceof Error ? error : new Error(String(error)))
+      if (this.#wire.gone !== undefined) this.#end(this.#wire.gone)
+      throw error
+    }
   }
 
   async close(reason = 'it was closed'): Promise<void> {
@@ -162,7 +173,7 @@ export class Peer {
   #end(reason: string): void {
     if (this.#closed !== undefined) return
     this.#closed = reason
-    for (const id of [...this.#pending.keys()]) this.#settle(id, new Fault('UPSTREAM_DIED', `the tool server is gone: ${reason}`))
+    for (const id of this.#pending.keys()) this.#settle(id, new Fault('UPSTREAM_DIED', `the tool server is gone: ${reason}`))
     this.#serverRequests.close()
     for (const listener of this.#closeListeners) listener(reason)
     this.#closeListeners.clear()
@@ -174,7 +185,7 @@ export class Peer {
     if (id !== undefined && this.#pending.has(id)) return this.#settle(id, fault)
     // It can't be told whose answer it was: nobody may wait for one that will never come.
     this.#noise('a message larger than the limit')
-    for (const pending of [...this.#pending.keys()]) this.#settle(pending, fault)
+    for (const pending of this.#pending.keys()) this.#settle(pending, fault)
   }
 
   #noise(what: string): void {

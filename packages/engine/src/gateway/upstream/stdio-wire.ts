@@ -64,6 +64,7 @@ export function idOfLine(head: string, tail: string): number | undefined {
 
 export class StdioWire implements Wire {
   readonly kind = 'stdio'
+  readonly gone: undefined
   readonly #options: StdioOptions
   #child: Child | undefined
   #exited: Promise<void> = Promise.resolve()

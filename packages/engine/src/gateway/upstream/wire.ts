@@ -23,6 +23,8 @@ export type WireEvents = {
 
 export interface Wire {
   readonly kind: 'stdio' | 'http'
+  /** How it ended, when a message that was not taken showed that it had. */
+  readonly gone: string | undefined
   /** @throws Fault UPSTREAM_UNAVAILABLE when it cannot be opened. */
   open(events: WireEvents): Promise<void>
   /** @throws Fault or UpstreamError when the message was not taken. */
