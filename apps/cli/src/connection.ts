@@ -7,14 +7,14 @@ import { loadKeys } from '@ephor/engine/kernel'
 import { makeClient } from '@ephor/sdk'
 import type { Client, ClientOptions } from '@ephor/sdk'
 import { loadSettings, readRunFile } from '@ephor/server'
-import type { Settings } from '@ephor/server'
+import type { EffectiveSettings } from '@ephor/server'
 import type { Io } from './output.ts'
 
 export type CommonOptions = { home?: string; config?: string; url?: string; json?: boolean }
 
-export type Connection = { settings: Settings; url: string; options: ClientOptions; client: Client<typeof allOperations> }
+export type Connection = { settings: EffectiveSettings; url: string; options: ClientOptions; client: Client<typeof allOperations> }
 
-export function settingsOf(io: Io, options: CommonOptions): Settings {
+export function settingsOf(io: Io, options: CommonOptions): EffectiveSettings {
   return loadSettings({ folder: io.folder, environment: io.environment, flags: { home: options.home }, config: options.config }).settings
 }
 

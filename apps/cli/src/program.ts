@@ -6,6 +6,7 @@ import type { Io } from './output.ts'
 import { addAgents } from './verbs/agents.ts'
 import { addApprovals } from './verbs/approvals.ts'
 import { addConfig } from './verbs/config.ts'
+import { addConnect } from './verbs/connect.ts'
 import { addDecisions } from './verbs/decisions.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addLedger } from './verbs/ledger.ts'
@@ -29,6 +30,7 @@ export function makeProgram(io: Io): Command {
     addUp,
     addDoctor,
     addConfig,
+    addConnect,
     addLogin,
     addMcp,
     addServers,

@@ -62,7 +62,8 @@ function worldOf(registry: Registry): PolicyWorld {
   }
 }
 
-async function openFoundations(home: string, log: Logger) {
+/** Keys, store and ledger: what the other rooms stand on, and all that an export needs. */
+export async function openFoundations(home: string, log: Logger) {
   const keys = loadKeys(join(home, 'keys'))
   const outside = join(home, 'checkpoint')
   const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString()

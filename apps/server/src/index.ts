@@ -1,10 +1,10 @@
 /** The server: settings, the composition of all rooms, start and stop. */
+export { openLedgerOffline } from './open-offline.ts'
 export { readRunFile } from './run-file.ts'
 export { loadSettings } from './settings/load-settings.ts'
-export type { EffectiveSetting, LoadedSettings } from './settings/load-settings.ts'
+export type { EffectiveSetting, EffectiveSettings, LoadedSettings } from './settings/load-settings.ts'
 export { nearest } from './settings/nearest.ts'
 export { SETTING_NAMES } from './settings/schema.ts'
-export type { Settings } from './settings/schema.ts'
 export { startServer } from './start-server.ts'
 export type { RunningServer } from './start-server.ts'
 export { VERSION } from './version.ts'

@@ -58,11 +58,12 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 
 /** A server that no longer offers what was accepted is found out at the start, not at the next call. */
 function inspectServers({ registry, upstreams }: Rooms, log: Logger): void {
-  for (const { name, state } of registry.servers())
-    if (state === 'accepted')
-      upstreams
-        .inspect(name)
-        .catch((error: unknown) => log.warn({ server: name, err: error }, 'a tool server could not be reached; it is tried again'))
+  for (const { name } of registry.servers().filter(({ state }) => state === 'accepted'))
+    upstreams.inspect(name).catch((error: unknown) => {
+      // A stop in the middle of it is no news.
+      if (error instanceof Fault && error.code === 'CALL_CANCELLED') return
+      log.warn({ server: name, err: error }, 'a tool server could not be reached; it is tried again')
+    })
 }
 
 /** @throws Fault PORT_TAKEN, HOME_UNWRITABLE, KEY_UNSAFE, STORE_LOCKED, STORE_CORRUPT, LEDGER_FORKED, …: one for each thing to put right. */

@@ -1,6 +1,6 @@
 /** What `ephor up` tells a person in a terminal: where everything is, how to connect an agent, what to try; one screen. */
 import { readFileSync } from 'node:fs'
-import type { RunningServer, Settings } from '@ephor/server'
+import type { RunningServer, EffectiveSettings } from '@ephor/server'
 
 const bold = (text: string) => `\u001b[1m${text}\u001b[0m`
 const dim = (text: string) => `\u001b[2m${text}\u001b[0m`
@@ -28,7 +28,7 @@ function desktop(home: string): string[] {
   ]
 }
 
-export async function welcome({ url, demo, signInLink }: RunningServer, settings: Settings): Promise<string> {
+export async function welcome({ url, demo, signInLink }: RunningServer, settings: EffectiveSettings): Promise<string> {
   const mcp = `${url}/mcp`
   const credential = demo && readFileSync(demo.file, 'utf8').trim()
   const lines = [

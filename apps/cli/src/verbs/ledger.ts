@@ -1,5 +1,142 @@
-/** `ephor ledger` */
+/** `ephor ledger`: the record of everything, as something that others can check. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { Fault } from '@ephor/contract'
+import { readFolderKey, verifyLog } from '@ephor/proof'
+import type { Verdict } from '@ephor/proof'
+import { openLedgerOffline } from '@ephor/server'
+import { connect, settingsOf } from '../connection.ts'
+import type { CommonOptions } from '../connection.ts'
+import { ExitCode } from '../exit-code.ts'
+import { EXIT } from '../exit-codes.ts'
+import { downloadLedger } from '../download-ledger.ts'
+import { facts, json, line, plain } from '../output.ts'
 import type { Io } from '../output.ts'
+import { examples, served, withServer } from '../verb.ts'
 
-export function addLedger(_program: Command, _io: Io): void {}
+type VerifyOptions = CommonOptions & { key?: string; earlier?: string }
+
+/** From the running server, or, when none runs, from the store itself. @returns the number of entries */
+async function exportTo(io: Io, options: CommonOptions, folder: string): Promise<{ size: number; files: number }> {
+  try {
+    return await downloadLedger(connect(io, options), folder)
+  } catch (error) {
+    const { home } = settingsOf(io, options)
+    const nobody = error instanceof Fault && error.code === 'SERVER_UNREACHABLE'
+    if (!nobody || options.url !== undefined || !existsSync(join(home, 'store.db'))) throw error
+    const { ledger, close } = await openLedgerOffline(home)
+    try {
+      return await ledger.exportTo(folder)
+    } finally {
+      await close()
+    }
+  }
+}
+
+function source(folder: string) {
+  return {
+    read: (path: string) =>
+      readFile(join(folder, ...path.split('/'))).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+        throw error
+      }),
+  }
+}
+
+async function verifyFolder(io: Io, options: VerifyOptions, folder: string): Promise<Verdict> {
+  const given = options.key === undefined ? undefined : existsSync(options.key) ? (await readFile(options.key, 'utf8')).trim() : options.key
+  const vkey = given ?? (await readFolderKey(source(folder)))
+  if (vkey === undefined) throw new Fault('LEDGER_INVALID', `${folder} has no verifier key, and none was given`, { where: folder })
+  const earlier = options.earlier === undefined ? undefined : await readFile(resolve(io.folder, options.earlier))
+  return verifyLog(source(folder), { vkey, ...(earlier === undefined ? {} : { earlier }) })
+}
+
+async function verify(io: Io, options: VerifyOptions, given: string | undefined): Promise<void> {
+  const temporary = given === undefined ? mkdtempSync(join(tmpdir(), 'ephor-verify-')) : undefined
+  try {
+    const folder = temporary ?? resolve(io.folder, given ?? '')
+    if (temporary !== undefined) await exportTo(io, options, join(temporary, 'ledger'))
+    // The installation keeps its last checkpoint beside the store: the whole ledger must extend it.
+    const kept = join(settingsOf(io, options).home, 'checkpoint')
+    const earlier = options.earlier ?? (temporary !== undefined && existsSync(kept) ? kept : undefined)
+    const verdict = await verifyFolder(
+      io,
+      { ...options, ...(earlier === undefined ? {} : { earlier }) },
+      temporary === undefined ? folder : join(folder, 'ledger'),
+    )
+    if (options.json) json(io, verdict)
+    else if (verdict.ok) {
+      const kinds = Object.entries(verdict.types).map(([type, count]) => `${count} ${type}`)
+      line(io, `Verified: ${verdict.size} entries of ${verdict.origin}, root ${verdict.root}.`)
+      line(io, `  ${plain(kinds.join(', '))}`)
+    } else line(io, `Does not verify: ${verdict.fault} at ${plain(verdict.where)}: ${plain(verdict.detail)}`)
+    if (!verdict.ok) throw new ExitCode(EXIT.failed)
+  } finally {
+    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+export function addLedger(program: Command, io: Io): void {
+  const ledger = program.command('ledger').description('the record of everything, for others to check')
+
+  const head = withServer(ledger.command('head').description('show the signed checkpoint over everything so far'))
+  head.action(
+    served(io, async ({ client }, options: CommonOptions) => {
+      const now = await client.getLedgerHead()
+      if (options.json) return json(io, now)
+      facts(io, [
+        ['origin', now.origin],
+        ['entries', now.size],
+        ['root', now.root],
+        ['key', now.verifierKey],
+      ])
+      io.stdout.write(`\n${now.checkpoint}`)
+    }),
+  )
+
+  const exporting = withServer(
+    ledger.command('export').argument('<folder>').description('write a copy that verifies by itself; runs without a server too'),
+  )
+  exporting.action(async (folder: string, options: CommonOptions) => {
+    const target = resolve(io.folder, folder)
+    const done = await exportTo(io, options, target)
+    if (options.json) return json(io, { folder: target, ...done })
+    line(io, `Exported ${done.size} entries to ${target}. Check it anywhere: ephor ledger verify ${folder}, or npx ephor-verify ${folder}`)
+  })
+  examples(exporting, 'ledger export ./evidence')
+
+  const verifying = withServer(
+    ledger
+      .command('verify')
+      .argument('[folder]', 'an export; this ledger as it is now unless said')
+      .description('check every entry, hash and signature'),
+  )
+  verifying
+    .option('--key <key>', 'the verifier key as you got it from a source you trust, or a file with it')
+    .option('--earlier <file>', 'a checkpoint kept from before: nothing it covered may be missing or changed')
+  verifying.action((folder: string | undefined, options: VerifyOptions) => verify(io, options, folder))
+  examples(verifying, 'ledger verify', 'ledger verify ./evidence --key ledger.vkey --earlier last-month.checkpoint')
+
+  const proof = withServer(
+    ledger
+      .command('proof')
+      .argument('<entry>', 'its number, or dec_…')
+      .description('print the proof that an entry is in the ledger (c2sp.org/tlog-proof)'),
+  )
+  proof.option('--out <file>', 'write it there')
+  proof.action(
+    served(io, async ({ client }, options: CommonOptions & { out?: string }, entry: string) => {
+      const seq = /^\d+$/.test(entry) ? entry : String((await client.showDecision({ params: { id: entry } })).receipt.seq)
+      const { proof: text } = await client.getLedgerProof({ params: { seq } })
+      if (options.out !== undefined) {
+        mkdirSync(resolve(io.folder, options.out, '..'), { recursive: true })
+        writeFileSync(resolve(io.folder, options.out), text)
+      } else if (options.json) json(io, { proof: text })
+      else io.stdout.write(text)
+    }),
+  )
+  examples(proof, 'ledger proof dec_01kf… --out decision.proof')
+}

@@ -1,5 +1,117 @@
-/** `ephor policy` */
+/** `ephor policy`: what is active, whether a folder is right, and whether it decides as its tests say. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { Fault } from '@ephor/contract'
+import type { PolicyFinding } from '@ephor/contract'
+import { settingsOf } from '../connection.ts'
+import type { CommonOptions } from '../connection.ts'
+import { ExitCode } from '../exit-code.ts'
+import { EXIT } from '../exit-codes.ts'
+import { facts, json, line, plain, table } from '../output.ts'
 import type { Io } from '../output.ts'
+import { readCaseFile } from '../policy-tests/case-file.ts'
+import { runCases } from '../policy-tests/run-cases.ts'
+import { examples, served, withCommon, withServer } from '../verb.ts'
 
-export function addPolicy(_program: Command, _io: Io): void {}
+function filesIn(folder: string, ending: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(ending) && !name.startsWith('.'))
+      .toSorted()
+  } catch (error) {
+    throw new Fault('NOT_FOUND', `the policy folder can't be read: ${(error as Error).message}`, { where: folder })
+  }
+}
+
+function showFindings(io: Io, folder: string, findings: readonly PolicyFinding[]): void {
+  for (const { severity, code, file, line: at, column, message, suggestion } of findings) {
+    line(io, `${join(folder, file)}:${at}:${column}: ${severity} ${code}: ${plain(message)}${suggestion ? ` ${plain(suggestion)}` : ''}`)
+  }
+}
+
+async function test(io: Io, options: CommonOptions, given: string | undefined): Promise<void> {
+  const folder = given === undefined ? settingsOf(io, options).policyFolder : resolve(io.folder, given)
+  const names = filesIn(folder, '.test.yaml')
+  if (names.length === 0) throw new Fault('NOT_FOUND', `${folder} has no *.test.yaml`, { where: folder })
+  const results = []
+  for (const file of names) {
+    const cases = await runCases(folder, readCaseFile(join(folder, file)))
+    results.push(...cases.map((result) => ({ file, ...result })))
+  }
+  const failed = results.filter(({ ok }) => !ok)
+  if (options.json) json(io, { ok: failed.length === 0, results })
+  else {
+    for (const { ok, file, name, expected, got } of results)
+      line(io, ok ? `ok    ${plain(name)}` : `FAIL  ${plain(name)} (${file}): expected ${plain(expected)}, got ${plain(got)}`)
+    line(io, `${results.length - failed.length} of ${results.length} cases as expected.`)
+  }
+  if (failed.length > 0) throw new ExitCode(EXIT.failed)
+}
+
+export function addPolicy(program: Command, io: Io): void {
+  const policy = program.command('policy').description('the Cedar policies that decide')
+
+  const show = withServer(policy.command('show').description('show what is active'))
+  show.option('--schema', 'the Cedar schema that policies are checked against').option('--text', 'the texts')
+  show.action(
+    served(io, async ({ client }, options: CommonOptions & { schema?: boolean; text?: boolean }) => {
+      if (options.schema) {
+        const schema = await client.showPolicySchema()
+        return options.json ? json(io, schema) : line(io, schema.text)
+      }
+      const active = await client.showPolicy()
+      if (options.json) return json(io, active)
+      if (options.text) return line(io, active.files.map(({ name, text }) => `// ${name}\n${text}`).join('\n'))
+      facts(io, [
+        ['version', active.version ?? 'none: everything is refused'],
+        ['since', active.activatedAt],
+      ])
+      table(
+        io,
+        active.policies,
+        [
+          ['policy', ({ id }) => id],
+          ['effect', ({ effect }) => effect],
+          ['where', ({ file, line: at }) => `${file}:${at}`],
+          ['reason', ({ reason }) => reason],
+        ],
+        'No policy is active.',
+      )
+      if (active.refused) {
+        line(io, 'The folder as it is now did not become active:')
+        showFindings(io, '', active.refused.findings)
+      }
+    }),
+  )
+
+  const check = withServer(
+    policy
+      .command('check')
+      .argument('[folder]', 'the policy folder unless said')
+      .description('check policy texts against the tools as they are; changes nothing'),
+  )
+  check.action(
+    served(io, async ({ client, settings }, options: CommonOptions, given?: string) => {
+      const folder = given === undefined ? settings.policyFolder : resolve(io.folder, given)
+      const files = Object.fromEntries(filesIn(folder, '.cedar').map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
+      const { ok, findings } = await client.checkPolicy({ body: { files } })
+      if (options.json) json(io, { ok, findings })
+      else {
+        showFindings(io, given ?? folder, findings)
+        line(io, ok ? `${Object.keys(files).length} files are right.` : 'As it is, the folder would not become active.')
+      }
+      if (!ok) throw new ExitCode(EXIT.failed)
+    }),
+  )
+  examples(check, 'policy check', 'policy check ./policies --json')
+
+  const testing = withCommon(
+    policy
+      .command('test')
+      .argument('[folder]', 'the policy folder unless said')
+      .description('run the cases in *.test.yaml; needs no server'),
+  )
+  testing.action((folder: string | undefined, options: CommonOptions) => test(io, options, folder))
+  examples(testing, 'policy test', 'policy test ./policies --json')
+}

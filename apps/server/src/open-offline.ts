@@ -1,0 +1,17 @@
+/** Opens the ledger of a data folder without a server, to export it. */
+import { makeLog } from '@ephor/engine/kernel'
+import type { Ledger } from '@ephor/engine/ledger'
+import { openFoundations } from './compose.ts'
+
+/** @throws Fault STORE_LOCKED when a server runs on the folder, LEDGER_FORKED, STORE_CORRUPT. */
+export async function openLedgerOffline(home: string): Promise<{ ledger: Ledger; close(): Promise<void> }> {
+  const { store, feed } = await openFoundations(home, makeLog('silent'))
+  const { ledger } = feed
+  return {
+    ledger,
+    async close() {
+      await ledger.close()
+      await store.close()
+    },
+  }
+}
