@@ -6,6 +6,7 @@ import { compilePolicy } from './compile-policy.ts'
 import type { CompiledPolicy } from './compile-policy.ts'
 import { digestOf } from './make-schema.ts'
 import type { WorldSchema } from './make-schema.ts'
+import { nearest } from './nearest.ts'
 import { offsetOfByte, positionAt, scanPolicies } from './scan-policies.ts'
 import type { Piece } from './scan-policies.ts'
 import { uidOf } from './scope.ts'
@@ -58,6 +59,13 @@ function fromCedar(base: Place, error: DetailedError, severity: 'error' | 'warni
   const code = CODES.find(([pattern]) => pattern.test(message))?.[1] ?? fallback
   const hint = error.help ?? label?.label ?? undefined
   return finding({ ...base, offset }, { code, severity, message, ...(hint === undefined ? {} : { suggestion: hint }) })
+}
+
+/** Cedar's own advice takes any name that is near enough; a server's many tools deserve the nearest. */
+function withNearestAction(found: Finding, schema: WorldSchema): Finding {
+  const quoted = /Action::("(?:[^"\\]|\\.)*")/.exec(found.message)?.[1]
+  const near = quoted === undefined ? undefined : nearest(quoted.slice(1, -1), Object.keys(schema.json['']?.actions ?? {}))
+  return near === undefined ? found : { ...found, suggestion: `did you mean Action::"${near}"?` }
 }
 
 /** Cedar says the same once for every action that a policy covers: once is enough. */
@@ -179,13 +187,16 @@ async function readAll(cedar: Cedar, files: PolicyFiles, schema: WorldSchema, wo
   findings.push(...more)
   const policies = Object.fromEntries([...compiled].map(([id, { source }]) => [id, source.piece.text]))
   const { errors, warnings } = await cedar.ask('validate', { schema: schema.json, policies }, TIMEOUT_MS)
+  const wrong = new Set(errors.map(({ policyId }) => policyId))
   const locate = ({ policyId, error }: ValidationError, severity: 'error' | 'warning') => {
     const source = compiled.get(policyId)?.source
     const base = source ? placeOf(source) : { file: '', text: '', offset: 0 }
-    findings.push(fromCedar(base, error, severity, severity === 'error' ? 'TYPE_MISMATCH' : 'POLICY_DOUBTFUL'))
+    const found = fromCedar(base, error, severity, severity === 'error' ? 'TYPE_MISMATCH' : 'POLICY_DOUBTFUL')
+    findings.push(found.code === 'ACTION_UNKNOWN' ? withNearestAction(found, schema) : found)
   }
   for (const one of errors) locate(one, 'error')
-  for (const one of warnings) locate(one, 'warning')
+  // That a policy with an error can't apply either is no news.
+  for (const one of warnings) if (!wrong.has(one.policyId)) locate(one, 'warning')
   return { findings, policies: new Map([...compiled].map(([id, { policy }]) => [id, policy])) }
 }
 

@@ -71,23 +71,23 @@ export function openEvaluator(policies: Record<string, string>, timeoutMs: numbe
       if (!known.has(question.slice)) argument.slices[question.slice] = ids
       known.add(question.slice)
     }
-    to.ask('evaluate', argument).then(
-      (answers) => {
-        for (const [i, item] of batch.entries()) settle(item, answers[i] ?? 'broken')
-        flying = []
-        flush()
-      },
-      () => {
-        // One of them broke the thread. The others deserve an answer: each is asked again, alone.
-        for (const item of batch) {
-          if (item.suspect) settle(item, 'broken')
-          else item.suspect = true
-        }
-        queue.unshift(...batch)
-        flying = []
-        flush()
-      },
-    )
+    void carry(batch, to.ask('evaluate', argument))
+  }
+
+  async function carry(batch: Item[], asking: Promise<Evaluation[]>): Promise<void> {
+    try {
+      const answers = await asking
+      for (const [i, item] of batch.entries()) settle(item, answers[i] ?? 'broken')
+    } catch {
+      // One of them broke the thread. The others deserve an answer: each is asked again, alone.
+      for (const item of batch) {
+        if (item.suspect) settle(item, 'broken')
+        else item.suspect = true
+      }
+      queue.unshift(...batch)
+    }
+    flying = []
+    flush()
   }
 
   function expire(item: Item): void {
@@ -96,6 +96,9 @@ export function openEvaluator(policies: Record<string, string>, timeoutMs: numbe
     // It may be the one that the thread hangs on: a fresh thread serves the others.
     if (flying.includes(item)) cedar?.close()
   }
+
+  // The first call should not pay for the start.
+  thread()
 
   return {
     evaluate(question, ids) {

@@ -105,6 +105,8 @@ async function restore(state: State, options: PolicyOptions): Promise<void> {
 
 async function refuse(state: State, options: PolicyOptions, version: string, findings: readonly Finding[]): Promise<void> {
   const { ledger, log, clock } = options
+  // Judged again in a new world, with the same result: nothing happened.
+  if (state.refused?.version === version && digestOf(state.refused.findings) === digestOf(findings)) return
   await ledger.append({ changes: [], entries: [refusedEntry(version, findings, state.active?.version)] })
   state.refused = { version, at: clock.now(), findings }
   const [first] = findings
@@ -127,13 +129,15 @@ async function activate(state: State, options: PolicyOptions, checked: Checked, 
   log.info({ version, policies: policies.size, files: Object.keys(files).length }, 'policies are active')
 }
 
+const MAX_READINGS = 50
+
 /** Reads the folder until two readings agree: what an editor is half-way through writing is not a policy. */
 async function readSettled(folder: string, seen: string | undefined) {
   let last: string | undefined
-  for (;;) {
+  for (let round = 1; ; round++) {
     const read = await readFolder(folder)
     const version = 'files' in read ? versionOf(read.files) : digestOf(read.findings)
-    if (version === seen || version === last) return { read, version }
+    if (version === seen || version === last || round === MAX_READINGS) return { read, version }
     last = version
     await pause(50)
   }

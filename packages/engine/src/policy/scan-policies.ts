@@ -15,7 +15,7 @@ const MAX_DEPTH = 32
 const MAX_IFS = 24
 const MAX_TOKENS = 1500
 
-const TOKEN = /\s+|\/\/[^\n]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"|[A-Za-z_]\w*|[\s\S]/gy
+const TOKEN = /\s+|\/\/[^\n]*|"[^"\\]*(?:\\[\s\S][^"\\]*)*"|[A-Za-z_]\w*|&&|\|\||[=!<>]=|::|[\s\S]/gy
 
 function inspectToken(token: string, state: { depth: number; ifs: number; tokens: number }): string | undefined {
   if (++state.tokens > MAX_TOKENS) return `a policy has more than ${MAX_TOKENS} words and signs; split it`

@@ -1,6 +1,6 @@
 /** A handle on one Cedar thread. It is thrown away whole: at the first throw, at a time-out, or when its work is done. */
 import { Worker } from 'node:worker_threads'
-import type { CedarCalls, CedarReply, CedarRequest } from './cedar-thread.ts'
+import type { CedarCalls, CedarReply } from './cedar-thread.ts'
 
 /** The thread ended without answering. What it was asked has no answer; it may have been the cause, or not. */
 export class CedarBroken extends Error {}
@@ -23,9 +23,9 @@ export function startCedar(): Cedar {
   function end(detail: string): void {
     if (dead) return
     dead = true
-    for (const { reject, timer } of pending.values()) {
-      clearTimeout(timer)
-      reject(new CedarBroken(detail))
+    for (const one of pending.values()) {
+      clearTimeout(one.timer)
+      one.reject(new CedarBroken(detail))
     }
     pending.clear()
     void thread.terminate()
@@ -49,9 +49,9 @@ export function startCedar(): Cedar {
       return new Promise<CedarCalls[K][1]>((resolve, reject) => {
         const id = nextId++
         const timer = timeoutMs === undefined ? undefined : setTimeout(() => end(`no answer in ${timeoutMs} ms`), timeoutMs)
-        pending.set(id, { resolve: resolve as (value: unknown) => void, reject, timer })
+        pending.set(id, { resolve, reject, timer })
         thread.ref()
-        thread.postMessage({ id, kind, argument } as CedarRequest)
+        thread.postMessage({ id, kind, argument })
       })
     },
     get dead() {
