@@ -10,6 +10,8 @@ export const LONGEST_WINDOW_MS = WINDOW.day
 export type Limits = {
   /** Counts one permit against each limit, or none of them: then answers the limit that is used up and when it frees, in ms. */
   reserve(agent: string, obligations: readonly Obligation[], now: number): { used: Limit; freeAt: number } | undefined
+  /** Forgets every count; for rebuilding them from the store. */
+  clear(): void
   /** Takes a reservation back: nothing was permitted after all. */
   release(agent: string, obligations: readonly Obligation[], at: number): void
 }
@@ -35,6 +37,7 @@ export function makeLimits(): Limits {
       for (const { window } of limits) window.push(now)
       return undefined
     },
+    clear: () => windows.clear(),
     release(agent, obligations, at) {
       for (const limit of limitsOf(obligations)) {
         const window = windowOf(agent, limit)

@@ -22,7 +22,9 @@ async function sealUnknown(bench: Bench, row: StoredDecision): Promise<boolean> 
  */
 export async function recover(bench: Bench): Promise<number> {
   const now = bench.clock.now()
-  for (const row of await bench.decisions.limitedSince(now - LONGEST_WINDOW_MS)) bench.limits.reserve(row.agent, row.obligations, row.at)
+  const limited = await bench.decisions.limitedSince(now - LONGEST_WINDOW_MS)
+  bench.limits.clear()
+  for (const row of limited) bench.limits.reserve(row.agent, row.obligations, row.at)
   let sealed = 0
   for (;;) {
     const lost = (await bench.decisions.open()).filter((row) => row.door === 'mcp' || (row.deadline ?? 0) <= now)

@@ -38,7 +38,7 @@ function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolve
     tool: tool && { server: tool.server, name: tool.name, digest: tool.digest, kind: tool.kind, risk: tool.risk },
     policy: row.policy,
     world,
-    obligations: row.obligations.length > 0 ? (row.obligations as Json) : undefined,
+    obligations: row.obligations.length > 0 ? row.obligations.map((obligation) => ({ ...obligation })) : undefined,
     approval: row.approval,
     fault: row.fault,
     deadline: row.deadline === undefined ? undefined : isoTime(row.deadline),

@@ -1,0 +1,23 @@
+/** Runs the benchmarks and writes what they measured to bench/results, with the machine they ran on. `npm run bench -- NAME` runs one. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { benchDecisions } from './decisions.ts'
+import { benchGateway } from './gateway.ts'
+import { machine } from './measure.ts'
+import { benchMemory } from './memory.ts'
+
+const benches = { decisions: benchDecisions, gateway: benchGateway, memory: benchMemory }
+
+const names = process.argv.slice(2).filter((word) => !word.startsWith('-'))
+const unknown = names.find((name) => !(name in benches))
+if (unknown !== undefined) {
+  console.error(`There is no benchmark ${unknown}; there are ${Object.keys(benches).join(', ')}.`)
+  process.exit(2)
+}
+const results = join(import.meta.dirname, 'results')
+mkdirSync(results, { recursive: true })
+for (const [name, bench] of Object.entries(benches)) {
+  if (names.length > 0 && !names.includes(name)) continue
+  const result = await bench()
+  writeFileSync(join(results, `${name}.json`), `${JSON.stringify({ machine: machine(), ...result }, null, 2)}\n`)
+}
