@@ -1,0 +1,83 @@
+/** A world for this room's tests: the real store and ledger in a scratch folder, and a clock that tests move. */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Fault, makeId } from '@ephor/contract'
+import type { FaultCode } from '@ephor/contract'
+import { loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
+import type { JsonObject } from '@ephor/engine/kernel'
+import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import type { Ledger } from '@ephor/engine/ledger'
+import { openRegistry, registryMigrations } from './index.ts'
+import type { Registry } from './index.ts'
+
+export const PERSON = 'per_01jd0000000000000000000000'
+
+export type World = {
+  registry: Registry
+  ledger: Ledger
+  file: string
+  clock: { now(): number; move(ms: number): void }
+  /** All entries' bodies, in order. */
+  entries(): Promise<JsonObject[]>
+  /** Closes everything, lets `meanwhile` at the files, and opens it again. */
+  restart(meanwhile?: () => void): Promise<void>
+  end(): Promise<void>
+}
+
+export async function openWorld(): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), 'ephor-registry-'))
+  const file = join(folder, 'ephor.db')
+  const keys = loadKeys(join(folder, 'keys'))
+  let now = Date.parse('2026-11-22T12:00:00Z')
+  const clock = { now: () => now, id: (prefix: Parameters<typeof makeId>[0]) => makeId(prefix, now, randomBytes(10)) }
+
+  async function open() {
+    const outside = join(folder, 'checkpoint')
+    const extension = ledgerExtension({
+      origin: 'ephor.test/log',
+      ledgerKeyPem: keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      outside,
+    })
+    const store = await openSqlite({ file, migrations: [ledgerMigrations, registryMigrations], extension })
+    const ledger = await openLedger({ store, keys, clock, log: makeLog('silent'), outside })
+    return { store, ledger, registry: await openRegistry({ store, ledger, clock }) }
+  }
+  async function close() {
+    await opened.ledger.close()
+    await opened.store.close()
+  }
+  let opened = await open()
+  return {
+    get registry() {
+      return opened.registry
+    },
+    get ledger() {
+      return opened.ledger
+    },
+    file,
+    clock: { now: () => now, move: (ms) => void (now += ms) },
+    entries: async () => (await opened.ledger.list({ limit: 500 })).map(({ body }) => body),
+    async restart(meanwhile) {
+      await close()
+      meanwhile?.()
+      opened = await open()
+    },
+    async end() {
+      await close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** The code of the fault that the promise fails with. */
+export async function faultOf(promise: Promise<unknown>): Promise<FaultCode | 'none'> {
+  try {
+    await promise
+    return 'none'
+  } catch (error) {
+    if (error instanceof Fault) return error.code
+    throw error
+  }
+}
