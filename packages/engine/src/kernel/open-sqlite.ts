@@ -11,6 +11,10 @@ import type { Migrations, Store, Unit } from './store.ts'
 
 /** Units in one transaction at most: beyond this, latency grows and throughput does not. */
 const MAX_BATCH = 256
+/** Units that are sent without waiting for the rest of the turn, so that the thread works while callers still prepare theirs. */
+const EAGER_BATCH = 32
+/** Batches handed to the thread and not answered: one that it works on, and the next one, so that it never waits for us. */
+const MAX_IN_FLIGHT = 2
 
 export type SqliteOptions = {
   /** The database file; its folder exists. */
@@ -71,7 +75,8 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: data })
   const pending = new Map<number, Pending>()
   let waiting: Waiting[] = []
-  let busy = false
+  let inFlight = 0
+  let scheduled = false
   let dead: Fault | undefined
   let nextId = 1
 
@@ -100,26 +105,39 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     })
   }
 
-  /** No timer: the next batch is what gathered while the last one was being made durable. */
+  /** No timer: the next batch is what gathered while the earlier ones were being made durable. */
   function flush(): void {
-    if (busy || waiting.length === 0) return
+    if (inFlight >= MAX_IN_FLIGHT || waiting.length === 0) return
     const batch = waiting.splice(0, MAX_BATCH)
-    busy = true
-    ask({ id: nextId++, kind: 'commit', units: batch.map(({ unit }) => unit) }).then(
-      (results) => {
-        for (const [i, result] of (results as UnitResult[]).entries()) {
-          if (result.ok) batch[i]?.resolve(result.value)
-          else batch[i]?.reject(toFault(result.code, result.detail))
-        }
-        busy = false
+    inFlight++
+    ask({ id: nextId++, kind: 'commit', units: batch.map(({ unit }) => unit) })
+      .then(
+        (results) => {
+          for (const [i, result] of (results as UnitResult[]).entries()) {
+            if (result.ok) batch[i]?.resolve(result.value)
+            else batch[i]?.reject(toFault(result.code, result.detail))
+          }
+        },
+        (fault: Fault) => {
+          for (const { reject } of batch) reject(fault)
+        },
+      )
+      .finally(() => {
+        inFlight--
         flush()
-      },
-      (fault: Fault) => {
-        for (const { reject } of batch) reject(fault)
-        busy = false
+      })
+  }
+
+  /** Callers of the same turn share a batch, unless there are many. */
+  function schedule(): void {
+    if (waiting.length >= EAGER_BATCH) flush()
+    else if (!scheduled) {
+      scheduled = true
+      queueMicrotask(() => {
+        scheduled = false
         flush()
-      },
-    )
+      })
+    }
   }
 
   let reader: Database.Database
@@ -139,17 +157,17 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
       if (dead) return Promise.reject(dead)
       return new Promise((resolve, reject) => {
         waiting.push({ unit, resolve, reject })
-        // Callers of the same turn share the first batch.
-        if (waiting.length === 1) queueMicrotask(flush)
+        schedule()
       })
     },
     call: (method, argument) => ask({ id: nextId++, kind: 'call', method, argument }),
     async close() {
-      while (busy || waiting.length > 0) await new Promise((resolve) => setImmediate(resolve))
+      while (inFlight > 0 || waiting.length > 0) await new Promise((resolve) => setImmediate(resolve))
+      // First the reader: only the last connection to close can write as it goes, and folds the WAL into the one file.
+      reader.close()
       if (!dead) await ask({ id: nextId++, kind: 'close' }).catch(() => undefined)
       dead ??= new Fault('STORE_UNAVAILABLE', 'the store is closed')
       await thread.terminate()
-      reader.close()
       lock.close()
     },
   }

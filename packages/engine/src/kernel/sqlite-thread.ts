@@ -113,6 +113,7 @@ function makeCommit(db: Database.Database, extension: StoreExtension | undefined
 
   return (units: Unit[]): UnitResult[] => {
     begin.run()
+    extension?.begin()
     let results: UnitResult[]
     try {
       results = units.map(applyUnit)

@@ -33,8 +33,8 @@ class LedgerThread implements StoreExtension {
   #tree: TileWriter | undefined
   /** Full tiles that are not stored yet. */
   #full: { place: TilePlace; bytes: Uint8Array }[] = []
-  /** Leaf hashes of units that are not known to be committed: a unit rolled back leaves its seqs to the next one. */
-  readonly #uncommitted = new Map<number, Hash>()
+  /** Leaf hashes of the current transaction's units, not in the tree until it is committed. */
+  #uncommitted: Hash[] = []
   #signed: Integrated | undefined
   #outsideSize = -1
 
@@ -46,29 +46,29 @@ class LedgerThread implements StoreExtension {
     this.#outside = outside
   }
 
+  begin(): void {
+    this.#uncommitted = []
+  }
+
   apply(attachment: unknown): Appended[] {
     const { keys, entries } = attachment as LedgerAttachment
     // Until the store was compared with its last checkpoint, nothing may be written behind it.
     if (!this.#tree) throw new Fault('STORE_UNAVAILABLE', 'the ledger is not open')
     for (const { subject, sealed } of keys) this.#store.insertKey(subject, sealed)
-    let seq = this.#store.size()
-    return entries.map(({ id, body, payloads }) => {
+    const first = this.#tree.size + this.#uncommitted.length
+    const hashes = entries.map(({ id, body, payloads }, i) => {
       const hash = leafHash(utf8(body))
-      this.#store.insertEntry({ seq, id, leaf_hash: hash, body })
-      for (const payload of payloads) this.#store.insertPayload(seq, payload)
-      this.#uncommitted.set(seq, hash)
-      return { seq: seq++, leafHash: toHex(hash) }
+      this.#store.insertEntry({ seq: first + i, id, leaf_hash: hash, body })
+      for (const payload of payloads) this.#store.insertPayload(first + i, payload)
+      return hash
     })
+    // Only now: a unit that failed above is rolled back and leaves its places to the next one.
+    this.#uncommitted.push(...hashes)
+    return hashes.map((hash, i) => ({ seq: first + i, leafHash: toHex(hash) }))
   }
 
   committed(): void {
-    if (!this.#tree || this.#uncommitted.size === 0) return
-    const size = this.#store.size()
-    for (let hash: Hash | undefined; this.#tree.size < size; this.#tree.push(hash)) {
-      hash = this.#uncommitted.get(this.#tree.size)
-      if (!hash) throw new Fault('INTERNAL', `entry ${this.#tree.size} was written past the ledger`)
-    }
-    this.#uncommitted.clear()
+    for (const hash of this.#uncommitted) this.#tree?.push(hash)
   }
 
   call(method: string): Described | Integrated {

@@ -19,7 +19,7 @@ CREATE TABLE ledger_payload (
   -- AES-256-GCM under the subject's key: salt || payload.
   sealed BLOB NOT NULL,
   PRIMARY KEY (tenant, seq, name)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ledger_key (
   tenant TEXT NOT NULL,

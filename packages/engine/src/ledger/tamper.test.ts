@@ -1,0 +1,170 @@
+/** Somebody who can write the database, or put back yesterday's: each change is found at start, on reading, or by the verifier. */
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { verifyLog } from '@ephor/proof'
+import Database from 'better-sqlite3'
+import { beforeAll, expect, test } from 'vitest'
+import { appendMany, decision, openWorld, scratch } from './ledger.fixture.ts'
+import type { World } from './ledger.fixture.ts'
+
+/** A closed ledger of 600 entries: two full tiles, and 88 entries in the tail. */
+let original: string
+
+beforeAll(async () => {
+  const world = await openWorld()
+  original = world.folder
+  await appendMany(world.ledger, 600)
+  await world.close()
+})
+
+function copyOf(folder: string): string {
+  const copy = scratch()
+  rmSync(join(copy, 'keys'), { recursive: true, force: true })
+  for (const name of ['ephor.db', 'checkpoint']) copyFileSync(join(folder, name), join(copy, name))
+  return copy
+}
+
+async function openCopy(folder: string): Promise<World> {
+  const { cpSync } = await import('node:fs')
+  cpSync(join(original, 'keys'), join(folder, 'keys'), { recursive: true })
+  return openWorld(folder)
+}
+
+function alter(folder: string, sql: string): void {
+  const db = new Database(join(folder, 'ephor.db'))
+  expect(db.prepare(sql).run().changes).toBeGreaterThan(0)
+  db.close()
+}
+
+/** What an honest operator does: start, look something up, export, verify. Answers where it stopped. */
+async function useIt(folder: string): Promise<string> {
+  let world: World
+  try {
+    world = await openCopy(folder)
+  } catch (error) {
+    return `start: ${(error as { code?: string }).code}`
+  }
+  try {
+    for (const seq of [5, 599]) {
+      if (!(await world.ledger.read(seq))) return 'read: gone'
+      if (!(await world.ledger.find(`d${seq}`))) return 'find: gone'
+      if ((await world.ledger.payload(seq, 'input')) === undefined) return 'payload: gone'
+      await world.ledger.proof(seq)
+    }
+    const target = join(folder, 'export')
+    await world.ledger.exportTo(target)
+    const read = (path: string) => Promise.resolve(existsSync(join(target, path)) ? readFileSync(join(target, path)) : undefined)
+    const verdict = await verifyLog({ read }, { vkey: world.ledger.verifierKey, earlier: readFileSync(join(original, 'checkpoint')) })
+    return verdict.ok ? 'verified' : `verify: ${verdict.fault}`
+  } catch (error) {
+    return `use: ${(error as { code?: string }).code}`
+  } finally {
+    await world.close().catch(() => undefined)
+  }
+}
+
+test('a ledger that nobody touched opens, reads and verifies', async () => {
+  expect(await useIt(copyOf(original))).toBe('verified')
+})
+
+const OLD = 'seq = 5'
+const TAIL = 'seq = 599'
+
+test.each([
+  ['entry.tenant', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET tenant = 'x' WHERE ${TAIL}`],
+  ['entry.tenant of an old entry', 'read: gone', `UPDATE ledger_entry SET tenant = 'x' WHERE ${OLD}`],
+  ['entry.seq', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET seq = 700 WHERE ${TAIL}`],
+  ['entry.seq of an old entry', 'read: gone', `UPDATE ledger_entry SET seq = -1 WHERE ${OLD}`],
+  ['entry.id', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET id = 'x' WHERE ${TAIL}`],
+  ['entry.id of an old entry', 'use: STORE_CORRUPT', `UPDATE ledger_entry SET id = 'x' WHERE ${OLD}`],
+  ['entry.leaf_hash', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET leaf_hash = zeroblob(32) WHERE ${TAIL}`],
+  ['entry.leaf_hash of an old entry', 'use: STORE_CORRUPT', `UPDATE ledger_entry SET leaf_hash = zeroblob(32) WHERE ${OLD}`],
+  ['entry.body', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET body = replace(body, 'permit', 'forbid') WHERE ${TAIL}`],
+  ['entry.body of an old entry', 'use: STORE_CORRUPT', `UPDATE ledger_entry SET body = replace(body, 'permit', 'forbid') WHERE ${OLD}`],
+  ['payload.tenant', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET tenant = 'x' WHERE ${OLD}`],
+  ['payload.seq', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET seq = 9999 WHERE ${OLD}`],
+  ['payload.name', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET name = 'x' WHERE ${OLD}`],
+  ['payload.subject', 'payload: gone', `UPDATE ledger_payload SET subject = 'x' WHERE ${OLD}`],
+  ['payload.sealed', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET sealed = zeroblob(80) WHERE ${OLD}`],
+  [
+    'the payload of another entry',
+    'use: STORE_CORRUPT',
+    `UPDATE ledger_payload SET sealed = (SELECT sealed FROM ledger_payload WHERE seq = 6) WHERE ${OLD}`,
+  ],
+  ['key.tenant', 'payload: gone', "UPDATE ledger_key SET tenant = 'x'"],
+  ['key.subject', 'payload: gone', "UPDATE ledger_key SET subject = 'x'"],
+  ['key.sealed', 'use: STORE_CORRUPT', 'UPDATE ledger_key SET sealed = zeroblob(60)'],
+  ['tile.tenant', 'start: LEDGER_FORKED', "UPDATE ledger_tile SET tenant = 'x' WHERE level = 0 AND n = 2"],
+  ['tile.level', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET level = 7 WHERE level = 1'],
+  ['tile.n', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET n = 99 WHERE level = 0 AND n = 2'],
+  ['tile.hashes', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET hashes = zeroblob(length(hashes)) WHERE level = 1'],
+  ['tile.hashes of an old tile', 'use: STORE_CORRUPT', 'UPDATE ledger_tile SET hashes = zeroblob(8192) WHERE level = 0 AND n = 0'],
+  ['checkpoint.tenant', 'start: LEDGER_FORKED', "UPDATE ledger_checkpoint SET tenant = 'x'"],
+  ['checkpoint.size', 'start: LEDGER_FORKED', 'UPDATE ledger_checkpoint SET size = 599'],
+  ['checkpoint.note', 'start: LEDGER_FORKED', "UPDATE ledger_checkpoint SET note = replace(note, char(10) || '600', char(10) || '590')"],
+  ['the last entries, dropped', 'start: LEDGER_FORKED', 'DELETE FROM ledger_entry WHERE seq >= 590'],
+  ['an old entry, dropped', 'read: gone', `DELETE FROM ledger_entry WHERE ${OLD}`],
+  ['the checkpoint, dropped', 'start: LEDGER_FORKED', 'DELETE FROM ledger_checkpoint'],
+])('a change of %s is noticed (%s)', async (_, noticed, sql) => {
+  const folder = copyOf(original)
+  alter(folder, sql)
+  expect(await useIt(folder)).toBe(noticed)
+})
+
+test('yesterday’s database file under today’s checkpoint is refused', async () => {
+  const folder = copyOf(original)
+  const world = await openCopy(folder)
+  await appendMany(world.ledger, 10, 'today')
+  await world.close()
+  copyFileSync(join(original, 'ephor.db'), join(folder, 'ephor.db'))
+  await expect(openWorld(folder)).rejects.toThrow('the store ends at 600 entries, but 610 were signed')
+})
+
+test('an empty database file under a checkpoint is refused', async () => {
+  const folder = copyOf(original)
+  rmSync(join(folder, 'ephor.db'))
+  await expect(openCopy(folder)).rejects.toThrow('the store is empty')
+})
+
+test('another history of the same length is refused, though the same key signed it', async () => {
+  const [one, two] = [copyOf(original), copyOf(original)]
+  for (const [folder, prefix] of [
+    [one, 'one'],
+    [two, 'two'],
+  ] as const) {
+    const world = await openCopy(folder)
+    await appendMany(world.ledger, 20, prefix)
+    await world.close()
+  }
+  copyFileSync(join(one, 'checkpoint'), join(two, 'checkpoint'))
+  await expect(openWorld(two)).rejects.toThrow('are not those that were signed')
+})
+
+test('a ledger whose outside checkpoint was removed is refused until a trusted one is put there', async () => {
+  const folder = copyOf(original)
+  rmSync(join(folder, 'checkpoint'))
+  await expect(openCopy(folder)).rejects.toThrow('its checkpoint outside is missing')
+  copyFileSync(join(original, 'checkpoint'), join(folder, 'checkpoint'))
+  await (await openWorld(folder)).close()
+})
+
+test('an outside checkpoint that is damaged or of another key is refused', async () => {
+  const folder = copyOf(original)
+  writeFileSync(join(folder, 'checkpoint'), 'nonsense')
+  await expect(openCopy(folder)).rejects.toThrow('not one of this ledger and key')
+  const other = await openWorld(scratch())
+  await other.close()
+  copyFileSync(other.outside, join(folder, 'checkpoint'))
+  await expect(openWorld(folder)).rejects.toThrow('not one of this ledger and key')
+})
+
+test('a store that is ahead of its outside checkpoint opens: the crash came between the two', async () => {
+  const folder = copyOf(original)
+  const world = await openCopy(folder)
+  await world.ledger.append({ changes: [], entries: [decision('late')] })
+  await world.close()
+  copyFileSync(join(original, 'checkpoint'), join(folder, 'checkpoint'))
+  const again = await openWorld(folder)
+  await expect(again.ledger.head()).resolves.toMatchObject({ size: 601 })
+  await again.close()
+})
