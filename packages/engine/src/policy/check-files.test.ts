@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { checkFiles } from './check-files.ts'
 import { makeSchema } from './make-schema.ts'
-import { world } from './policy-fixture.ts'
+import { world } from './policy.fixture.ts'
 import type { PolicyFiles } from './types.ts'
 
 const schema = makeSchema(world)

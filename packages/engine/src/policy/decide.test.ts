@@ -1,6 +1,6 @@
 /** How effects combine: permits, hard and soft forbids, approvals, obligations, errors. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openGoodRoom, openRoom, requestOf, world } from './policy-fixture.ts'
+import { openGoodRoom, openRoom, requestOf, world } from './policy.fixture.ts'
 import type { Policy } from './open-policy.ts'
 
 const PACK = `

@@ -1,7 +1,7 @@
 /** The agent controls every argument: none of them may turn a forbid into a permit. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
-import { openGoodRoom, requestOf, toolOf, world } from './policy-fixture.ts'
+import { openGoodRoom, requestOf, toolOf, world } from './policy.fixture.ts'
 
 const PACK = `
 permit (principal is Agent, action in Action::"tools/call", resource);

@@ -7,7 +7,7 @@ import type { Json, JsonObject } from '@ephor/engine/kernel'
 import { buildRecord, checkValue } from './build-context.ts'
 import { inputTypeOf } from './input-type.ts'
 import { makeSchema } from './make-schema.ts'
-import { toolOf, world } from './policy-fixture.ts'
+import { toolOf, world } from './policy.fixture.ts'
 
 test('the same world in another order gives the same schema, byte for byte', () => {
   const turned = { ...world, tools: world.tools.toReversed(), servers: world.servers.toReversed() }

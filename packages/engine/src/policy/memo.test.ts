@@ -8,7 +8,7 @@ import { makeMemo } from './make-memo.ts'
 import { makeSchema } from './make-schema.ts'
 import { openEvaluator } from './open-evaluator.ts'
 import type { Evaluator } from './open-evaluator.ts'
-import { openGoodRoom, requestOf, toolOf, world as base } from './policy-fixture.ts'
+import { openGoodRoom, requestOf, toolOf, world as base } from './policy.fixture.ts'
 import type { Decision, PolicyFiles, PolicyRequest } from './types.ts'
 
 const world = {

@@ -2,7 +2,7 @@
 import { rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openRoom, policyFolder, requestOf, toolOf, until, world } from './policy-fixture.ts'
+import { openRoom, policyFolder, requestOf, toolOf, until, world } from './policy.fixture.ts'
 
 const PERMIT = '@reason("r") permit (principal, action, resource);'
 const NEXT = '@reason("next") permit (principal, action in Action::"read", resource);'

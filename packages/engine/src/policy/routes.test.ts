@@ -1,7 +1,7 @@
 /** The room over HTTP: what is active and refused, the schema, a check; for people only. */
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
-import { openRoom } from './policy-fixture.ts'
+import { openRoom } from './policy.fixture.ts'
 import { mountPolicy } from './routes.ts'
 
 async function serve(kind: 'person' | 'agent', files: Record<string, string>) {
