@@ -135,8 +135,8 @@ export function createGateway(rooms: GatewayRooms): Gateway {
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse, bytes: Uint8Array | undefined): Promise<void> {
-    checkHost(request.headers, settings.allowedHosts)
     checkHeadersOnce(request)
+    checkHost(request.headers, settings.allowedHosts)
     if (closed) throw new Fault('SHUTTING_DOWN', 'Ephor is stopping')
     const method = request.method ?? ''
     if (method !== 'POST' && method !== 'GET' && method !== 'DELETE')

@@ -11,7 +11,7 @@ import type { CallDeps } from './perform-call.ts'
 import { createBacklog, posted, weigh } from './posted.ts'
 import { asProtocolError, invalidParams } from './replies.ts'
 import type { GatewaySettings } from './settings.ts'
-import type { Session } from './sessions.ts'
+import type { Session } from './session.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** Revisions with sessions that clients may speak; the first is offered to a client that asks for another. */
@@ -22,8 +22,6 @@ export const SERVER_INFO = { name: 'ephor', title: 'Ephor', version: '0.1.0' }
 /** Told to every client: tool servers' own instructions are not passed on, since nobody has accepted them. */
 export const INSTRUCTIONS =
   'Every call goes through Ephor: it is permitted, held for the approval of a person, or refused, and recorded. A held call answers with a handle; make exactly the same call again after the approval. Do not try to get around a refusal.'
-
-export type SessionServer = { notify(method: string, params?: JsonObject): void }
 
 export type SessionServerDeps = CallDeps & {
   subscriptions: Subscriptions
@@ -82,8 +80,8 @@ async function answer(deps: SessionServerDeps, session: Session, caller: Caller,
   return dispatch(deps, caller, method, params)
 }
 
-/** Makes the server object of a session and connects it to the session's transport. */
-export async function answerSession(deps: SessionServerDeps, session: Session, principal: AgentPrincipal): Promise<SessionServer> {
+/** Makes the server object of a session and connects it to the session's transport; from then on `session.notify` works. */
+export async function answerSession(deps: SessionServerDeps, session: Session, principal: AgentPrincipal): Promise<void> {
   const capabilities = await deps.catalog.capabilities(principal)
   const server = new Server(SERVER_INFO, { capabilities, instructions: INSTRUCTIONS, supportedProtocolVersions: SESSION_REVISIONS })
   // The SDK would keep the level to itself; here it is also for the tool servers.
@@ -106,10 +104,8 @@ export async function answerSession(deps: SessionServerDeps, session: Session, p
     }
   }
   await server.connect(session.transport)
-  return {
-    notify: (method, params) =>
-      void server
-        .notification({ method, ...(params === undefined ? {} : { params }) })
-        .catch((error: unknown) => deps.log.debug({ session: session.id, method, err: error }, 'a notification was not sent')),
-  }
+  session.notify = (method, params) =>
+    void server
+      .notification({ method, ...(params === undefined ? {} : { params }) })
+      .catch((error: unknown) => deps.log.debug({ session: session.id, method, err: error }, 'a notification was not sent'))
 }

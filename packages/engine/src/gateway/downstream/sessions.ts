@@ -1,36 +1,16 @@
 /** Sessions of revisions 2025-03-26 to 2025-11-25: one MCP server object each, bound to the agent that opened it. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { AgentPrincipal } from '@ephor/contract'
-import type { Clock, JsonObject, Logger } from '@ephor/engine/kernel'
+import type { Clock, JsonObject } from '@ephor/engine/kernel'
 import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node'
 import type { JSONRPCMessage } from '@modelcontextprotocol/server'
 import { createEventRing, STANDALONE_STREAM } from './event-ring.ts'
-import type { EventRing } from './event-ring.ts'
-import type { LogLevel } from './caller.ts'
 import { createBacklog, posted, weigh } from './posted.ts'
 import type { InFlight, Posted } from './posted.ts'
+import type { Session } from './session.ts'
 import { answerSession } from './session-server.ts'
-import type { SessionServer, SessionServerDeps } from './session-server.ts'
-import type { GatewaySettings } from './settings.ts'
+import type { SessionServerDeps } from './session-server.ts'
 import { sendError } from './wire-errors.ts'
-
-export type Session = {
-  readonly id: string
-  readonly agent: string
-  readonly transport: NodeStreamableHTTPServerTransport
-  server: SessionServer
-  ring: EventRing
-  /** Requests being answered, by their JSON-RPC id. */
-  inFlight: Map<string | number, InFlight>
-  /** Ids of our requests to the client that wait for its answer. */
-  asked: Set<string | number>
-  /** Open responses: streams that keep the session alive. */
-  open: Map<ServerResponse, Posted>
-  /** The stream for what belongs to no request, and how much waits there. */
-  standalone: { response: ServerResponse; full: (bytes: number) => boolean } | undefined
-  lastSeen: number
-  logLevel: LogLevel | undefined
-}
 
 export type Sessions = {
   handle(posted: Posted): Promise<void>
@@ -43,7 +23,7 @@ export type Sessions = {
   close(): Promise<void>
 }
 
-export type SessionsOptions = SessionServerDeps & { clock: Clock; log: Logger; settings: GatewaySettings; onClosed: (session: Session) => void }
+export type SessionsOptions = SessionServerDeps & { clock: Clock; onClosed: (session: Session) => void }
 
 const INVALID_REQUEST = -32600
 const idOf = (body: JsonObject | undefined) => body?.['id']
@@ -102,9 +82,9 @@ export function createSessions(options: SessionsOptions): Sessions {
       standalone: undefined,
       lastSeen: clock.now(),
       logLevel: undefined,
-      server: undefined as never, // set on the next line, which needs the session
+      notify: () => undefined,
     }
-    session.server = await answerSession(options, session, principal)
+    await answerSession(options, session, principal)
     sessions.set(id, session)
     return session
   }
@@ -126,8 +106,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   }
 
   async function pass(session: Session, request: Posted): Promise<void> {
-    const raw: IncomingMessage = request.request
-    await posted.run(request, () => session.transport.handleRequest(raw, request.response, request.body))
+    await posted.run(request, () => session.transport.handleRequest(request.request, request.response, request.body))
   }
 
   async function handleGet(session: Session, request: Posted): Promise<void> {
@@ -196,7 +175,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         if ((agent !== undefined && session.agent !== agent) || (id !== undefined && session.id !== id)) continue
         // A reader who doesn't read is cut off; its client resumes from the last event it got.
         if (session.standalone?.full(weigh(params ?? {}) + 100)) session.standalone.response.destroy()
-        session.server.notify(method, params)
+        session.notify(method, params)
       }
     },
 
