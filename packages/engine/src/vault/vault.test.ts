@@ -1,0 +1,105 @@
+/** The vault: what goes in is used and never shown, and what is tampered with opens nothing. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { PersonPrincipal } from '@ephor/contract'
+import { loadKeys, makeLog, openSqlite, sendFault, systemClock } from '@ephor/engine/kernel'
+import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import Database from 'better-sqlite3'
+import fastify from 'fastify'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { mountVault, openVault, vaultMigrations } from './index.ts'
+
+const PERSON = 'per_01jd0000000000000000000000'
+const VALUE = 'correct-horse-battery-staple'
+
+let folder: string
+let world: Awaited<ReturnType<typeof open>>
+
+async function open() {
+  const keys = loadKeys(join(folder, 'keys'))
+  const outside = join(folder, 'checkpoint')
+  const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const extension = ledgerExtension({ origin: 'ephor.test/log', ledgerKeyPem, outside })
+  const store = await openSqlite({ file: join(folder, 'ephor.db'), migrations: [ledgerMigrations, vaultMigrations], extension })
+  const ledger = await openLedger({ store, keys, clock: systemClock, log: makeLog('silent'), outside })
+  const vault = await openVault({ store, ledger, clock: systemClock, kek: keys.kek })
+  const close = () => ledger.close().then(() => store.close())
+  return { vault, ledger, close }
+}
+
+async function restart(sql: string): Promise<void> {
+  await world.close()
+  const db = new Database(join(folder, 'ephor.db'))
+  db.exec(sql)
+  db.close()
+  world = await open()
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'ephor-vault-'))
+  world = await open()
+})
+afterEach(async () => {
+  await world.close()
+  rmSync(folder, { recursive: true })
+})
+
+test('a secret is used by its reference, replaced, and gone when it is removed', async () => {
+  expect(await world.vault.put('github.TOKEN', 'first', PERSON)).toMatchObject({ name: 'github.TOKEN', version: 1 })
+  await Promise.all([world.vault.put('github.TOKEN', 'second', PERSON), world.vault.put('github.TOKEN', VALUE, PERSON)])
+  expect(world.vault.resolve('secret:github.TOKEN')).toBe(VALUE)
+  expect(world.vault.resolve('plain text')).toBe('plain text')
+  await restart('SELECT 1')
+  expect(world.vault.resolve('secret:github.TOKEN')).toBe(VALUE)
+  expect(world.vault.list()).toMatchObject([{ name: 'github.TOKEN', version: 3 }])
+  await world.vault.remove('github.TOKEN', PERSON)
+  expect(() => world.vault.resolve('secret:github.TOKEN')).toThrow('no secret is stored as github.TOKEN')
+  expect(world.vault.list()).toEqual([])
+  await expect(world.vault.remove('github.TOKEN', PERSON)).rejects.toMatchObject({ code: 'SECRET_UNKNOWN' })
+  expect(await world.vault.put('github.TOKEN', VALUE, PERSON)).toMatchObject({ version: 4 })
+})
+
+test('each change is in the ledger by name and version; the value is in no file of the installation', async () => {
+  await world.vault.put('a', VALUE, PERSON)
+  await world.vault.remove('a', PERSON)
+  const bodies = (await world.ledger.list({ limit: 10 })).map(({ body }) => body)
+  expect(bodies).toMatchObject([
+    { type: 'secret.stored', secret: 'a', version: 1, by: PERSON },
+    { type: 'secret.removed', secret: 'a', version: 1, by: PERSON },
+  ])
+  for (const file of ['ephor.db', 'ephor.db-wal']) expect(readFileSync(join(folder, file)).includes(VALUE)).toBe(false)
+})
+
+test('a sealed value moved to another name, or put back from an older version, opens nothing and says no value', async () => {
+  await world.vault.put('mine', VALUE, PERSON)
+  await world.vault.put('theirs', 'other', PERSON)
+  await restart("UPDATE vault_secret SET sealed = (SELECT sealed FROM vault_secret WHERE name = 'mine') WHERE name = 'theirs'")
+  expect(() => world.vault.resolve('secret:theirs')).toThrow(expect.objectContaining({ code: 'STORE_CORRUPT' }))
+  await restart("UPDATE vault_secret SET version = 2 WHERE name = 'mine'")
+  expect(() => world.vault.resolve('secret:mine')).toThrow(expect.objectContaining({ code: 'STORE_CORRUPT' }))
+})
+
+test.each(['', '../x', 'a b', 'a'.repeat(129), 'ключ'])('a secret cannot be called %j', async (name) => {
+  await expect(world.vault.put(name, VALUE, PERSON)).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
+})
+
+test('over HTTP, people store and name secrets, agents do nothing, and no answer holds a value', async () => {
+  const app = fastify()
+  app.setErrorHandler((error, _, reply) => sendFault(reply, error))
+  const person: PersonPrincipal = { kind: 'person', id: PERSON, session: 'ses_x' }
+  mountVault(app, world.vault, (request) =>
+    Promise.resolve(request.headers.authorization === 'agent' ? { kind: 'agent', id: 'agt_x', credential: 'crd_x' } : person),
+  )
+  const answers = [
+    await app.inject({ method: 'PUT', url: '/v1/vault/github.TOKEN', body: { value: VALUE } }),
+    await app.inject({ method: 'GET', url: '/v1/vault' }),
+    await app.inject({ method: 'PUT', url: '/v1/vault/github.TOKEN', body: { value: 7 } }),
+    await app.inject({ method: 'DELETE', url: '/v1/vault/github.TOKEN' }),
+    await app.inject({ method: 'DELETE', url: '/v1/vault/github.TOKEN' }),
+    await app.inject({ method: 'GET', url: '/v1/vault', headers: { authorization: 'agent' } }),
+  ]
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 400, 200, 422, 403])
+  expect(answers[1]?.json()).toMatchObject({ items: [{ name: 'github.TOKEN', version: 1 }] })
+  expect(answers.map(({ body }) => body).join()).not.toContain(VALUE)
+})
