@@ -194,6 +194,6 @@ test('the files of the log are served by their paths, and nothing else is', asyn
     await expect(world.ledger.file(path)).resolves.toBeUndefined()
 })
 
-test('a ledger on a store without its extension is refused', async () => {
+test('what the ledger’s thread does not know is refused', async () => {
   await expect(world.store.call('nonsense', undefined)).rejects.toThrow(Fault)
 })
