@@ -1,0 +1,315 @@
+/** The console: signs in by the link's code, shows what waits for a person and what is decided, and takes decisions. */
+
+const $ = (id) => document.getElementById(id)
+const names = new Map()
+let older
+let events
+/** How much of the list is shown; a refresh keeps it. */
+let shown = 50
+
+/** Agents and tool servers choose what is shown here: what is invisible or changes direction is written out. */
+function plain(text) {
+  return String(text).replaceAll(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+/** Text goes in as text: nothing from outside is ever parsed as markup. */
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === 'onclick') made.addEventListener('click', value)
+    else if (value !== undefined) made.setAttribute(name, value)
+  }
+  made.append(...children.filter((child) => child !== undefined).map((child) => (child instanceof Node ? child : plain(child))))
+  return made
+}
+
+class Problem extends Error {
+  constructor(status, { title, detail, advice, code } = {}) {
+    super(title === undefined ? `The answer was ${status}.` : `${title}: ${detail}. ${advice}`)
+    this.status = status
+    this.code = code
+  }
+}
+
+async function api(method, path, body) {
+  const headers = body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() }
+  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) })
+  if (response.status === 204) return undefined
+  const answer = await response.json().catch(() => undefined)
+  if (!response.ok) throw new Problem(response.status, answer)
+  return answer
+}
+
+function say(error) {
+  $('message').hidden = error === undefined
+  $('message').textContent = error === undefined ? '' : error.message
+  if (error?.status === 401) showSignIn()
+}
+
+/** Runs what a person or an event asked for, and says what went wrong. */
+function attempt(work) {
+  return (...all) => {
+    Promise.resolve()
+      .then(() => work(...all))
+      .catch(say)
+  }
+}
+
+const nameOf = (id) => names.get(id) ?? id
+const timeOf = (iso) => new Date(iso).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const actionOf = ({ server, tool, method }) => (tool === undefined ? `${method} on ${server}` : `${server}/${tool}`)
+const WORDS = { permit: 'Permitted', hold: 'Held', deny: 'Refused' }
+const badge = (effect) => element('span', { class: `badge ${effect}` }, WORDS[effect])
+const block = (value) => element('pre', { tabindex: '0' }, JSON.stringify(value, null, 2))
+const reasonList = (reasons) =>
+  reasons.map(({ text, policy }) => element('p', {}, text, ' ', element('span', { class: 'soft' }, `(${policy})`)))
+/** What the agent wrote, without the envelope that the record puts around it. */
+const argumentsOf = (value) => (value && typeof value === 'object' && 'input' in value ? value.input : value)
+
+function leftOf(iso) {
+  const minutes = Math.round((Date.parse(iso) - Date.now()) / 60_000)
+  return minutes < 1 ? 'less than a minute left' : `${minutes} min left`
+}
+
+function approvalCard(approval) {
+  const { id, digest, agent, server, tool, reasons, expiresAt, requesters } = approval
+  const note = element('input', { 'aria-label': `Note on ${tool}`, placeholder: 'Note (optional)', maxlength: '2000' })
+  const decide = (verdict) =>
+    attempt(async () => {
+      for (const button of card.querySelectorAll('button')) button.disabled = true
+      try {
+        const text = note.value.trim()
+        await api('POST', `/v1/approvals/${id}/decision`, { verdict, digest, ...(text === '' ? {} : { note: text }) })
+        say()
+      } finally {
+        await refreshApprovals()
+      }
+    })
+  const card = element(
+    'article',
+    { class: 'card', 'data-id': id },
+    element('h2', {}, `${nameOf(agent)} wants to run ${server}/${tool}`),
+    ...reasonList(reasons),
+    requesters.length > 0 ? element('p', { class: 'soft' }, `On behalf of ${requesters.map(nameOf).join(', ')}`) : undefined,
+    block(argumentsOf(approval.arguments)),
+    element('p', { class: 'soft' }, `Until ${timeOf(expiresAt)}, ${leftOf(expiresAt)}. Approving lets exactly this call run, once.`),
+    element(
+      'div',
+      { class: 'actions' },
+      note,
+      element('button', { class: 'approve', onclick: decide('approve') }, 'Approve'),
+      element('button', { class: 'refuse', onclick: decide('deny') }, 'Deny'),
+    ),
+  )
+  return card
+}
+
+async function refreshApprovals() {
+  const { items } = await api('GET', '/v1/approvals?state=pending&limit=100')
+  const known = new Map([...$('waiting').querySelectorAll('[data-id]')].map((card) => [card.dataset.id, card]))
+  // A card that somebody is typing a note into stays the one it is.
+  const cards = await Promise.all(
+    items.map(async ({ id }) =>
+      known.get(id) && !known.get(id).querySelector(':disabled') ? known.get(id) : approvalCard(await api('GET', `/v1/approvals/${id}`)),
+    ),
+  )
+  const same = cards.length === known.size && cards.every((card) => known.get(card.dataset.id) === card)
+  if (!same || cards.length === 0)
+    $('waiting').replaceChildren(...(cards.length > 0 ? cards : [element('p', { class: 'empty' }, 'Nothing waits for a person.')]))
+  $('waiting-count').hidden = cards.length === 0
+  $('waiting-count').textContent = cards.length
+  document.title = cards.length > 0 ? `(${cards.length}) Ephor` : 'Ephor'
+}
+
+function decisionRow(decision, isNew) {
+  const { id, at, effect, agent, reasons, fault, outcome } = decision
+  return element(
+    'tr',
+    { 'data-id': id, class: isNew ? 'new' : undefined },
+    element('td', { title: at }, timeOf(at)),
+    element('td', {}, badge(effect)),
+    element('td', {}, nameOf(agent)),
+    element('td', {}, element('button', { class: 'link', onclick: attempt(() => showDecision(id)) }, actionOf(decision))),
+    element('td', {}, reasons[0]?.text ?? fault ?? ''),
+    element(
+      'td',
+      outcome === 'failed' || outcome === 'unknown' ? { class: 'warn' } : {},
+      outcome ?? (effect === 'permit' ? 'running' : ''),
+    ),
+  )
+}
+
+async function refreshDecisions() {
+  const effect = $('effect').value
+  const { items, next } = await api('GET', `/v1/decisions?limit=${shown}${effect === '' ? '' : `&effect=${effect}`}`)
+  if (items.some(({ agent }) => !names.has(agent))) await refreshNames()
+  const rows = $('decisions')
+  const before = new Set([...rows.children].map((row) => row.dataset.id))
+  const focused = document.activeElement?.closest('tr')?.dataset.id
+  rows.replaceChildren(...items.map((item) => decisionRow(item, before.size > 0 && !before.has(item.id))))
+  if (focused)
+    [...rows.children]
+      .find((row) => row.dataset.id === focused)
+      ?.querySelector('button')
+      ?.focus()
+  $('no-decisions').hidden = items.length > 0
+  older = next
+  $('more').hidden = older === undefined || shown >= 500
+}
+
+function factsOf(pairs) {
+  return element(
+    'dl',
+    {},
+    ...pairs
+      .filter(([, value]) => value !== undefined && value !== '')
+      .flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]),
+  )
+}
+
+async function showDecision(id) {
+  const decision = await api('GET', `/v1/decisions/${id}`)
+  const { receipt, outcome, outcomeAt, obligations, reasons, input, result } = decision
+  const proof = element(
+    'button',
+    {
+      class: 'quiet',
+      onclick: attempt(async () => {
+        const answer = await api('GET', `/v1/ledger/entries/${receipt.seq}/proof`)
+        proof.replaceWith(element('pre', { tabindex: '0' }, answer.proof))
+      }),
+    },
+    'Show the proof that it is in the ledger',
+  )
+  $('detail-title').replaceChildren(badge(decision.effect), ' ', plain(actionOf(decision)))
+  $('detail-body').replaceChildren(
+    factsOf([
+      ['Decision', id],
+      ['Time', new Date(decision.at).toLocaleString()],
+      ['Agent', `${nameOf(decision.agent)} (${decision.agent})`],
+      ['Door', decision.door === 'mcp' ? 'MCP gateway' : 'API'],
+      ['Kind', decision.kind && `${decision.kind}, risk ${decision.risk}`],
+      ['Fault', decision.fault],
+      ['Approval', decision.approval],
+      ['Outcome', outcome && `${outcome}, ${timeOf(outcomeAt)}`],
+    ]),
+    element('h2', {}, 'Why'),
+    ...reasonList(reasons),
+    ...obligations.map(({ policy, kind, count, per, ms }) =>
+      element('p', { class: 'soft' }, kind === 'limit' ? `At most ${count} a ${per} (${policy})` : `At most ${ms} ms (${policy})`),
+    ),
+    ...(input === undefined ? [] : [element('h2', {}, 'Arguments'), block(argumentsOf(input))]),
+    ...(result === undefined ? [] : [element('h2', {}, 'Result'), block(result)]),
+    element('h2', {}, 'Evidence'),
+    factsOf([
+      ['Ledger', receipt.origin],
+      ['Entry', receipt.seq],
+      ['Leaf', receipt.leafHash],
+      ['Digest', decision.digest],
+      ['Policy', decision.policy],
+    ]),
+    proof,
+  )
+  $('detail').showModal()
+}
+
+async function refreshNames() {
+  const [agents, people] = await Promise.all([api('GET', '/v1/agents?limit=500'), api('GET', '/v1/people')])
+  for (const { id, name } of [...agents.items, ...people.items]) names.set(id, name)
+}
+
+/** Many entries may come at once: one refresh serves them all. */
+function soon(work) {
+  let timer
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      attempt(work)()
+    }, 150)
+  }
+}
+
+function listen() {
+  const decisionsSoon = soon(refreshDecisions)
+  const approvalsSoon = soon(refreshApprovals)
+  events?.close()
+  events = new EventSource('/v1/events?types=decision,outcome,approval')
+  const live = (on) => {
+    $('live').hidden = false
+    $('live').classList.toggle('on', on)
+    $('live').textContent = on ? 'live' : 'connecting …'
+  }
+  events.addEventListener('open', () => {
+    live(true)
+    decisionsSoon()
+    approvalsSoon()
+  })
+  events.addEventListener(
+    'error',
+    attempt(async () => {
+      live(false)
+      if (events.readyState === EventSource.CLOSED) await api('GET', '/v1/principal')
+    }),
+  )
+  for (const type of ['decision', 'outcome']) events.addEventListener(type, decisionsSoon)
+  for (const what of ['opened', 'decided', 'spent', 'expired']) events.addEventListener(`approval.${what}`, approvalsSoon)
+}
+
+function showSignIn() {
+  events?.close()
+  for (const id of ['signed-in', 'sign-out', 'live']) $(id).hidden = true
+  $('person').textContent = ''
+  $('signed-out').hidden = false
+}
+
+async function start() {
+  const code = /^#code=(\S+)$/.exec(location.hash)?.[1]
+  if (code !== undefined) {
+    // Out of the address, so that it stays in no history; it is good for one POST only.
+    history.replaceState(null, '', '/')
+    await api('POST', '/v1/sessions', { code })
+  }
+  const who = await api('GET', '/v1/principal').catch((error) => {
+    if (error.status !== 401) throw error
+  })
+  if (who === undefined) return showSignIn()
+  say()
+  $('person').textContent = plain(who.name ?? who.id)
+  $('signed-out').hidden = true
+  $('sign-out').hidden = false
+  $('signed-in').hidden = false
+  await refreshNames()
+  await Promise.all([refreshApprovals(), refreshDecisions()])
+  listen()
+}
+
+$('sign-out').addEventListener(
+  'click',
+  attempt(async () => {
+    await api('DELETE', '/v1/sessions/current')
+    showSignIn()
+  }),
+)
+$('close').addEventListener('click', () => $('detail').close())
+$('effect').addEventListener('change', attempt(refreshDecisions))
+$('more').addEventListener(
+  'click',
+  attempt(() => {
+    shown = Math.min(500, shown + 100)
+    return refreshDecisions()
+  }),
+)
+addEventListener('hashchange', attempt(start))
+// An approval that runs out while nobody acts leaves the list by itself.
+setInterval(() => $('signed-in').hidden || attempt(refreshApprovals)(), 30_000)
+attempt(async () => {
+  try {
+    await start()
+  } catch (error) {
+    showSignIn()
+    throw error
+  }
+})()
