@@ -32,7 +32,9 @@ export const ApprovalView = z.object({
 })
 
 export const ApprovalDetail = ApprovalView.extend({
+  name: z.string().describe('What is called: the tool or prompt by its server’s own name, or the URI of the resource.'),
   arguments: z.json().describe('The exact arguments of the held call, opened from the ledger.'),
+  onBehalfOf: z.string().optional().describe('For whom the agent says that it acts; unproven.'),
   note: z.string().optional().describe('What the person wrote.'),
 })
 

@@ -260,7 +260,7 @@ test('a restart changes nothing about what is pending, approved or denied', asyn
   await world.restart()
   expect(await Promise.all([pending, approved, denied].map(found))).toEqual(before)
   expect(await world.spend(await found(approved))).toBe('none')
-  expect(await world.approvals.argumentsOf(pending)).toEqual({ from: '/a', to: '/b' })
+  expect(await world.approvals.callOf(pending)).toEqual({ name: 'move_file', arguments: { from: '/a', to: '/b' } })
 })
 
 test('listeners are told of every step, and one that fails harms nobody', async () => {

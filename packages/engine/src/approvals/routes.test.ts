@@ -30,7 +30,7 @@ async function send(method: 'GET' | 'POST', url: string, payload?: object, heade
 describe('an approver', () => {
   test('sees the exact arguments, the tool’s real name and server, the reasons, for whom, and until when', async () => {
     const input = { path: '/etc/pass\u202Ewd', deep: [{ amount: 12.5 }, null] }
-    const held = await world.hold({ requesters: [world.identity.operator], ttlMs: 60_000 }, input)
+    const held = await world.hold({ requesters: [world.identity.operator], ttlMs: 60_000 }, input, { onBehalfOf: 'Alice' })
     const { status, headers, body } = await send('GET', `/v1/approvals/${held.id}`)
     expect(status).toBe(200)
     expect(headers['cache-control']).toBe('no-store')
@@ -48,7 +48,9 @@ describe('an approver', () => {
       asks: [{ policy: 'hold-destructive', reason: 'It cannot be undone.', quorum: 1 }],
       openedAt: '2026-11-22T12:00:00.000Z',
       expiresAt: '2026-11-22T12:01:00.000Z',
+      name: 'move_file',
       arguments: input,
+      onBehalfOf: 'Alice',
     })
     const list = await send('GET', '/v1/approvals?state=pending&limit=500')
     expect(list.body.items).toContainEqual(expect.objectContaining({ id: held.id }))
@@ -131,7 +133,7 @@ describe('an approver', () => {
     expect(next.body.items[0].id).not.toBe(first.body.items[0].id)
   })
 
-  test('is not asked about arguments that the ledger does not hold', async () => {
+  test('is not asked about a call that the ledger does not hold, or holds otherwise', async () => {
     const { approval, part } = world.approvals.open({
       ...(await world.hold()),
       decision: 'dec_missing',
@@ -140,5 +142,7 @@ describe('an approver', () => {
     })
     await world.ledger.append(part)
     expect((await send('GET', `/v1/approvals/${approval.id}`)).body.code).toBe('STORE_CORRUPT')
+    const swapped = await world.hold({}, {}, { server: 'bank' })
+    expect((await send('GET', `/v1/approvals/${swapped.id}`)).body.code).toBe('STORE_CORRUPT')
   })
 })

@@ -57,7 +57,7 @@ export function mountApprovals(app: FastifyInstance, approvals: Approvals, authe
       async showApproval({ params, reply }) {
         const approval = await get(params.id)
         reply.header('etag', etagOf(approval)).header('cache-control', 'no-store')
-        return { ...viewOf(approval), ...noteOf(approval), arguments: await approvals.argumentsOf(approval) }
+        return { ...viewOf(approval), ...noteOf(approval), ...(await approvals.callOf(approval)) }
       },
       async decideApproval({ params, body: { verdict, digest, note }, principal, request, reply }) {
         const key = idempotencyKey(request)

@@ -26,7 +26,7 @@ export type World = {
   clock: { now(): number; move(ms: number): void }
   newPerson(groups?: string[]): Promise<PersonPrincipal>
   /** Holds a call, as the broker does: the decision and the approval in one unit. */
-  hold(draft?: Partial<ApprovalDraft>, input?: Json): Promise<Approval>
+  hold(draft?: Partial<ApprovalDraft>, input?: Json, stated?: { server?: string; onBehalfOf?: string }): Promise<Approval>
   /** Spends, as the broker does: with a new decision in one unit. Answers with 'none' or the fault. */
   spend(approval: Approval, digest?: string): Promise<FaultCode | 'none'>
   app(): FastifyInstance
@@ -93,7 +93,7 @@ export async function openWorld(): Promise<World> {
       const { id } = await opened.identity.addPerson({ name: 'Somebody', groups }, opened.identity.operator)
       return { kind: 'person', id, session: clock.id('ses') }
     },
-    async hold(draft = {}, input = { from: '/a', to: '/b' }) {
+    async hold(draft = {}, input = { from: '/a', to: '/b' }, stated = {}) {
       const decision = clock.id('dec')
       const { approval, part } = opened.approvals.open({
         decision,
@@ -108,7 +108,9 @@ export async function openWorld(): Promise<World> {
         ttlMs: 15 * MINUTE,
         ...draft,
       })
-      const held = { type: 'decision', id: decision, body: { effect: 'hold' }, payloads: [{ name: 'input', subject: AGENT, value: input }] }
+      const server = draft.server ?? 'files'
+      const value = { server, name: draft.tool ?? 'move_file', input, ...stated }
+      const held = { type: 'decision', id: decision, body: { effect: 'hold' }, payloads: [{ name: 'input', subject: AGENT, value }] }
       await opened.ledger.append({ changes: part.changes, entries: [held, ...part.entries] })
       await opened.approvals.announce(approval.id)
       return approval

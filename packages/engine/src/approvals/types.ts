@@ -10,7 +10,7 @@ export type ApprovalState = 'pending' | 'approved' | 'denied' | 'expired' | 'spe
 export type ApprovalAsk = { policy: string; reason: string; deadlineMs?: number; group?: string; quorum: 1 }
 
 export type ApprovalDraft = {
-  /** `dec_…`: the decision that held the call; its ledger entry has the arguments as payload `input`. */
+  /** `dec_…`: the decision that held the call; the payload `input` of its entry is `{server, name, input, onBehalfOf?}`. */
   decision: string
   /** `sha256:…` of principal, tool definition, arguments and policy version: what exactly is approved. */
   digest: string
@@ -57,6 +57,16 @@ export type Approval = {
   spentBy?: string
 }
 
+/** The held call as the agent made it: what a person has to see before deciding. */
+export type HeldCall = {
+  /** The tool or prompt, or the URI of the resource. */
+  name: string
+  /** Exactly what it will be called with. */
+  arguments: Json
+  /** For whom the agent says that it acts; unproven, and perhaps no id. */
+  onBehalfOf?: string
+}
+
 export type Verdict = {
   verdict: 'approve' | 'deny'
   /** The digest that the person saw. */
@@ -94,8 +104,8 @@ export interface Approvals {
   wait(id: string, ms: number, signal: AbortSignal): Promise<Approval>
   /** Newest first; `next` is the cursor of the next page. */
   list(query: { state?: ApprovalState; cursor?: string; limit: number }): Promise<{ items: Approval[]; next?: string }>
-  /** The exact arguments of the held call, opened from the ledger. @throws Fault STORE_CORRUPT when they aren't there. */
-  argumentsOf(approval: Approval): Promise<Json>
+  /** The call that is held, as it was sealed. @throws Fault STORE_CORRUPT when it isn't there, or is another one. */
+  callOf(approval: Approval): Promise<HeldCall>
   on(listener: (approval: Approval) => void): () => void
   /** Expires what is overdue, an entry each; runs by itself too. Resolves with how many. */
   sweep(now: number): Promise<number>

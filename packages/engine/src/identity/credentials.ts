@@ -1,6 +1,4 @@
-/** What agents prove themselves with: issued, registered, rotated, revoked, and changed for short-lived tokens. */
-import { createPublicKey, hash } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
+/** What agents prove themselves with: issued, registered, rotated and revoked. */
 import { Fault, PublicJwk } from '@ephor/contract'
 import type { EntryDraft } from '@ephor/engine/ledger'
 import { calculateJwkThumbprint } from 'jose'
@@ -9,25 +7,17 @@ import type { Context } from './context.ts'
 import { hashSecret, makeSecret } from './secrets.ts'
 import { insertCredential, markRevoked, updateSecret } from './store.ts'
 import type { KnownCredential } from './store.ts'
-import { readHeader, verifyAssertion } from './tokens.ts'
 import type { Credential, Identity } from './types.ts'
 
-type CredentialsPart = Pick<
-  Identity,
-  'issueCredential' | 'registerKey' | 'rotateCredential' | 'revokeCredential' | 'credentials' | 'issueToken'
->
+type CredentialsPart = Pick<Identity, 'issueCredential' | 'registerKey' | 'rotateCredential' | 'revokeCredential' | 'credentials'>
 
 function publicView(known: KnownCredential): Credential {
   const { secretHash: _, publicX: __, ...credential } = known
   return credential
 }
 
-function toKeyObject(x: string): KeyObject {
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
-}
-
 export function makeCredentials(context: Context): CredentialsPart {
-  const { ledger, clock, tokens, credentials, credentialIds } = context
+  const { ledger, clock, credentials, credentialIds } = context
 
   function find(id: string): KnownCredential {
     const credential = credentials.get(id)
@@ -106,31 +96,5 @@ export function makeCredentials(context: Context): CredentialsPart {
     },
 
     credentials: (agent) => [...credentials.values()].filter((credential) => credential.agent === agent).map(publicView),
-
-    async issueToken(assertion) {
-      const now = clock.now()
-      const { kid } = readHeader(assertion)
-      // The header only chooses the key; the key's own agent is who the assertion has to be from.
-      const credential = typeof kid === 'string' ? credentials.get(kid) : undefined
-      if (credential?.publicX === undefined) throw new Fault('UNAUTHENTICATED', 'the header kid names no registered key')
-      const holder = { credential: credential.id, agent: credential.agent, key: toKeyObject(credential.publicX) }
-      const claims = await verifyAssertion(assertion, holder, `${context.origin}/v1/tokens`, now)
-      if (credentials.get(credential.id)?.state !== 'active') throw new Fault('CREDENTIAL_REVOKED', `${credential.id} is revoked`)
-      if (!context.isAgent(claims.agent)) throw new Fault('AGENT_UNKNOWN', `no agent ${claims.agent} is registered`)
-      const entry = {
-        type: 'token.issued',
-        // The ledger takes an id once: this is what makes an assertion single-use, across restarts too.
-        id: `token/${claims.credential}/${hash('sha256', claims.jti, 'hex')}`,
-        body: { credential: claims.credential, agent: claims.agent },
-      }
-      try {
-        await ledger.append({ changes: [], entries: [entry] })
-      } catch (error) {
-        if (error instanceof Fault && error.code === 'CONFLICT')
-          throw new Fault('UNAUTHENTICATED', 'the assertion was used before; sign a new one with its own jti', { cause: error })
-        throw error
-      }
-      return tokens.signToken(claims, now)
-    },
   }
 }

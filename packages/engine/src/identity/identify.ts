@@ -2,6 +2,7 @@
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal, PersonPrincipal, Principal } from '@ephor/contract'
 import type { Context } from './context.ts'
+import { makeRecent } from './recent.ts'
 import { sessionEnded } from './rules.ts'
 import { hashSecret } from './secrets.ts'
 import { readHeader, TOKEN_TYPE } from './tokens.ts'
@@ -15,7 +16,7 @@ type Verified = { principal: Principal; /** ms */ expiresAt: number }
 
 export function makeIdentify(context: Context, operator: string): (bearer: string) => Promise<Principal> {
   const { clock, tokens, credentials, credentialIds, sessions } = context
-  const verified = new Map<string, Verified>()
+  const verified = makeRecent<Verified>(MAX_REMEMBERED)
 
   /** @throws Fault UNAUTHENTICATED, CREDENTIAL_REVOKED. */
   function agentOf(id: string, agent: string | undefined, session: string | undefined): AgentPrincipal {
@@ -55,14 +56,6 @@ export function makeIdentify(context: Context, operator: string): (bearer: strin
     return { principal: { kind: 'person', id: operator, session: tokens.operatorKeyId }, expiresAt }
   }
 
-  function remember(key: string, entry: Verified): void {
-    verified.delete(key)
-    verified.set(key, entry)
-    if (verified.size <= MAX_REMEMBERED) return
-    const [oldest] = verified.keys()
-    if (oldest !== undefined) verified.delete(oldest)
-  }
-
   return async (bearer) => {
     const now = clock.now()
     if (bearer.length > MAX_BEARER) throw new Fault('UNAUTHENTICATED', 'the credential is too long to be one')
@@ -75,8 +68,9 @@ export function makeIdentify(context: Context, operator: string): (bearer: strin
       throw new Fault('TOKEN_EXPIRED', 'it expired')
     }
     if (seen?.principal.kind === 'agent') agentOf(seen.principal.credential, seen.principal.id, undefined)
-    const entry = seen ?? (await verify(bearer, now))
-    remember(key, entry)
+    if (seen) return seen.principal
+    const entry = await verify(bearer, now)
+    verified.set(key, entry)
     return entry.principal
   }
 }

@@ -5,6 +5,7 @@ import { makeAuthenticate } from './authenticate.ts'
 import type { Context } from './context.ts'
 import { makeCredentials } from './credentials.ts'
 import { makeIdentify } from './identify.ts'
+import { issueToken } from './issue-token.ts'
 import { ensureOperator, makePeople } from './people.ts'
 import { loadCredentials, loadPeople, loadSessions } from './store.ts'
 import { makeTokens } from './tokens.ts'
@@ -52,6 +53,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     identify,
     authenticate: makeAuthenticate(identify, origins),
     ...makeCredentials(context),
+    issueToken: (assertion) => issueToken(context, assertion),
     ...makePeople(context),
     signWarrant: (claims) => tokens.signWarrant(claims, clock.now()),
     jwks: () => tokens.jwks(),

@@ -1,0 +1,36 @@
+/** Approvals with what only the ledger holds: the person's note, and the call that is asked about. */
+import { Fault } from '@ephor/contract'
+import type { Context } from './context.ts'
+import { findApproval } from './store.ts'
+import type { Approval, HeldCall } from './types.ts'
+
+/** With the note, which is an encrypted payload of the entry. */
+export async function withNote({ store, ledger, clock }: Context, id: string): Promise<Approval | undefined> {
+  const approval = await findApproval(store, id, clock.now())
+  if (approval?.decidedBy === undefined) return approval
+  const entry = await ledger.find(`${id}/decided`)
+  const note = entry && (await ledger.payload(entry.seq, 'note'))
+  return typeof note === 'string' ? { ...approval, note } : approval
+}
+
+/** @throws Fault APPROVAL_UNKNOWN. */
+export async function getApproval(context: Context, id: string): Promise<Approval> {
+  const approval = await withNote(context, id)
+  if (!approval) throw new Fault('APPROVAL_UNKNOWN', `no approval ${id.slice(0, 40)}`)
+  return approval
+}
+
+/**
+ * Opened from the ledger and not from a table: it was sealed with the decision, and is checked against its commitment.
+ * @throws Fault STORE_CORRUPT.
+ */
+export async function readCall({ ledger }: Context, { id, decision, server }: Approval): Promise<HeldCall> {
+  const entry = await ledger.find(decision)
+  const asked = entry && (await ledger.payload(entry.seq, 'input'))
+  if (asked === null || typeof asked !== 'object' || Array.isArray(asked) || asked['input'] === undefined)
+    throw new Fault('STORE_CORRUPT', `the arguments of ${id} are not in the ledger`)
+  const { name, onBehalfOf } = asked
+  if (typeof name !== 'string' || asked['server'] !== server)
+    throw new Fault('STORE_CORRUPT', `${id} is about another call than its decision`)
+  return { name, arguments: asked['input'], ...(typeof onBehalfOf === 'string' ? { onBehalfOf } : {}) }
+}
