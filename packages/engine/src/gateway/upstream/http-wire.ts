@@ -9,7 +9,7 @@ import type { BoundedFetch } from './bounded-fetch.ts'
 import type { UpstreamLimits } from './limits.ts'
 import type { SendOptions, Wire, WireEvents } from './wire.ts'
 
-export type HttpOptions = { url: string; headers: Record<string, string>; limits: UpstreamLimits }
+export type HttpOptions = { url: string; headers: Record<string, string>; limits: UpstreamLimits; hide: (text: string) => string }
 
 const RECONNECT = { initialReconnectionDelay: 1_000, maxReconnectionDelay: 30_000, reconnectionDelayGrowFactor: 2, maxRetries: 5 }
 
@@ -51,7 +51,7 @@ export class HttpWire implements Wire {
   }
 
   async open(events: WireEvents): Promise<void> {
-    const { url, headers, limits } = this.#options
+    const { url, headers, limits, hide } = this.#options
     if (!URL.canParse(url)) throw new Fault('UPSTREAM_UNAVAILABLE', 'its address is not a URL')
     this.#fetch = boundedFetch(limits.maxMessageBytes, (id) => events.tooLarge(id))
     const transport = new StreamableHTTPClientTransport(new URL(url), {
@@ -65,7 +65,7 @@ export class HttpWire implements Wire {
     // oxlint-disable-next-line unicorn/prefer-add-event-listener
     transport.onmessage = (message) => events.message(message as unknown as Json)
     // oxlint-disable-next-line unicorn/prefer-add-event-listener
-    transport.onerror = (error) => events.noise(error.message.slice(0, 200))
+    transport.onerror = (error) => events.noise(hide(error.message).slice(0, 200))
     this.#transport = transport
     await transport.start()
   }

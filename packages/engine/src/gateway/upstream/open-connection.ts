@@ -27,38 +27,49 @@ export type Opened = { peer: Peer; greeting: Greeting }
 
 const STDERR_LINES_PER_SECOND = 50
 
-/** Resolves references and remembers what they stood for, so that the log can be kept free of it. */
-function secretResolver(resolve: (text: string) => string): {
-  text: (value: string) => string
-  record: (r: Record<string, string>) => Record<string, string>
-  hide: (line: string) => string
-} {
-  const values = new Set<string>()
-  const text = (value: string): string => {
-    const resolved = resolve(value)
-    if (resolved !== value && resolved !== '') values.add(resolved)
+/** Resolves references and remembers what they stood for, so that the log and every reason given can be kept free of it. */
+class SecretResolver {
+  readonly #resolve: (text: string) => string
+  readonly #values = new Set<string>()
+
+  constructor(resolve: (text: string) => string) {
+    this.#resolve = resolve
+  }
+
+  text(value: string): string {
+    const resolved = this.#resolve(value)
+    if (resolved === value || resolved === '') return resolved
+    this.#values.add(resolved)
+    // A server may repeat the token without the scheme before it.
+    const token = resolved.split(' ').at(-1)
+    if (token !== undefined && token.length >= 8) this.#values.add(token)
     return resolved
   }
-  return {
-    text,
-    record: (record) => Object.fromEntries(Object.entries(record).map(([name, value]) => [name, text(value)])),
-    hide: (line) => [...values].reduce((hidden, value) => hidden.replaceAll(value, '[redacted]'), line),
+
+  record(record: Record<string, string>): Record<string, string> {
+    return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, this.text(value)]))
+  }
+
+  hide(line: string): string {
+    let hidden = line
+    for (const value of this.#values) hidden = hidden.replaceAll(value, '[redacted]')
+    return hidden
   }
 }
 
-function wireTo({ transport, resolveSecret, limits, log }: OpenOptions): Wire {
-  const secrets = secretResolver(resolveSecret)
+function wireTo({ transport, limits, log }: OpenOptions, secrets: SecretResolver): Wire {
+  const hide = (text: string): string => secrets.hide(text)
   if (transport.type === 'http')
-    return new HttpWire({ url: secrets.text(transport.url), headers: secrets.record(transport.headers), limits })
+    return new HttpWire({ url: secrets.text(transport.url), headers: secrets.record(transport.headers), limits, hide })
   const stderrLog = new RateLimit(STDERR_LINES_PER_SECOND)
   return new StdioWire({
     command: secrets.text(transport.command),
-    args: transport.args.map(secrets.text),
+    args: transport.args.map((argument) => secrets.text(argument)),
     env: childEnv(process.env, secrets.record(transport.env)),
     ...(transport.cwd === undefined ? {} : { cwd: transport.cwd }),
     limits,
     onStderr: (line) => {
-      if (stderrLog.take()) log.info({ stderr: secrets.hide(line) }, 'the tool server wrote to its standard error')
+      if (stderrLog.take()) log.info({ stderr: hide(line) }, 'the tool server wrote to its standard error')
     },
   })
 }
@@ -71,8 +82,8 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T> {
   return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
-async function attempt(options: OpenOptions): Promise<Opened> {
-  const wire = wireTo(options)
+async function attempt(options: OpenOptions, secrets: SecretResolver): Promise<Opened> {
+  const wire = wireTo(options, secrets)
   const peer = new Peer(wire, options.limits, options.log)
   try {
     const greeting = await within(
@@ -87,24 +98,25 @@ async function attempt(options: OpenOptions): Promise<Opened> {
 }
 
 /** Any failure before the handshake is done means that no call was taken. */
-function unavailable(error: unknown): unknown {
-  if (error instanceof UpstreamError)
-    return new Fault('UPSTREAM_UNAVAILABLE', `the tool server refused the handshake: ${error.message.slice(0, 200)}`)
-  if (error instanceof Fault && error.code.startsWith('UPSTREAM_'))
-    return new Fault('UPSTREAM_UNAVAILABLE', error.message, { cause: error })
-  return error
+function unavailable(error: unknown, secrets: SecretResolver): unknown {
+  if (error instanceof UpstreamError) {
+    return new Fault('UPSTREAM_UNAVAILABLE', `the tool server refused the handshake: ${secrets.hide(error.message).slice(0, 200)}`)
+  }
+  if (!(error instanceof Fault) || !error.code.startsWith('UPSTREAM_')) return error
+  return new Fault('UPSTREAM_UNAVAILABLE', secrets.hide(error.message), { cause: error })
 }
 
 /** @throws Fault UPSTREAM_UNAVAILABLE, SECRET_UNKNOWN, SETTINGS_INVALID */
 export async function openConnection(options: OpenOptions): Promise<Opened> {
+  const secrets = new SecretResolver(options.resolveSecret)
   try {
-    return await attempt(options).catch((error: unknown) => {
+    return await attempt(options, secrets).catch((error: unknown) => {
       // Some older servers exit on any request before "initialize": start them once more without the probe.
       const diedOnProbe = error instanceof Fault && error.code === 'UPSTREAM_DIED' && options.known === undefined
-      if (diedOnProbe && options.transport.type === 'stdio') return attempt({ ...options, known: 'stateful' })
+      if (diedOnProbe && options.transport.type === 'stdio') return attempt({ ...options, known: 'stateful' }, secrets)
       throw error
     })
   } catch (error) {
-    throw unavailable(error)
+    throw unavailable(error, secrets)
   }
 }

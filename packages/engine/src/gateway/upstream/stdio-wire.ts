@@ -123,7 +123,7 @@ export class StdioWire implements Wire {
       readLines(STDERR_LINE, this.#options.onStderr, (head, _tail, bytes) => this.#options.onStderr(`${head}… [${bytes} bytes]`)),
     )
     // A server that closes its output can't answer any more, whatever its process still does.
-    child.stdout.on('end', () => setTimeout(() => gone('it closed its standard output'), 50).unref())
+    child.stdout.on('end', () => setTimeout(() => gone('it closed its standard output'), 250).unref())
     child.stdin.on('error', () => {})
     child.stdout.on('error', () => {})
     child.stderr.on('error', () => {})
@@ -132,8 +132,10 @@ export class StdioWire implements Wire {
       this.#endGroup('SIGKILL')
       // What it wrote before it died is still in the pipe: let that be read first.
       const ended = (): void => gone(exitReason(code, signal))
-      child.stdout.readableEnded ? ended() : child.stdout.once('end', ended)
-      setTimeout(ended, 100).unref()
+      if (child.stdout.readableEnded) return ended()
+      child.stdout.once('end', ended)
+      // Unless something that left its group holds the pipe open.
+      setTimeout(ended, 1_000).unref()
     })
   }
 

@@ -197,7 +197,10 @@ test.each([
   ['silent', 'did not start within'],
   ['deaf', 'did not start within'],
 ])('a server that does not start (%s) is unavailable, with the reason', async (mode, reason) => {
-  const { upstreams } = world({ a: hostile('--mode', mode) }, { limits: { startTimeoutMs: 1_000, probeTimeoutMs: 200 } })
+  const { upstreams } = world(
+    { a: hostile('--mode', mode) },
+    { limits: { startTimeoutMs: mode === 'crash' ? 8_000 : 1_000, probeTimeoutMs: 200 } },
+  )
   await expect(upstreams.connect('a', 'agt_1')).rejects.toMatchObject({
     code: 'UPSTREAM_UNAVAILABLE',
     message: expect.stringContaining(reason) as string,
