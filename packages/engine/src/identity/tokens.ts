@@ -17,7 +17,7 @@ const ASSERTION_SECONDS = 60
 const SKEW_SECONDS = 5
 
 /** What a token of ours says, checked. */
-export type TokenClaims = { agent: string; credential: string; session?: string; /** ms */ expiresAt: number }
+type TokenClaims = { agent: string; credential: string; session?: string; /** ms */ expiresAt: number }
 /** What an agent's assertion says, checked. */
 export type AssertionClaims = { credential: string; agent: string; jti: string; session?: string }
 
