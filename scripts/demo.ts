@@ -82,10 +82,12 @@ function receiptOf(answer: ToolAnswer): string {
 /** Signs in as the operator does: with the one-time link that only the owner of the data folder can make. */
 async function signIn(url: string) {
   const { stdout } = await run(process.execPath, [ephor, 'login', '--json'], { env: { ...process.env, EPHOR_HOME: home, EPHOR_URL: url } })
-  const { link } = JSON.parse(stdout) as { link: string }
-  const code = new URL(link).hash.replace('#code=', '')
-  const { session } = await makeClient({ code: identityOperations.openSession }, { url }).code({ body: { code } })
-  return makeClient(approvalsOperations, { url, bearer: () => session })
+  const { code } = JSON.parse(stdout) as { code: string }
+  const { secret } = await makeClient({ openSession: identityOperations.openSession }, { url }).openSession({
+    body: { code, deliver: 'bearer' },
+  })
+  expect(secret, 'a session for the person')
+  return makeClient(approvalsOperations, { url, bearer: () => secret })
 }
 
 async function main(): Promise<void> {
