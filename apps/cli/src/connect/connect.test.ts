@@ -129,6 +129,7 @@ describe('planning', () => {
       { name: 'old', action: 'leave', because: 'it speaks the older SSE transport, which Ephor does not' },
     ])
     expect(plan.changes).toHaveLength(3)
+    expect(plan.changes[0]).toContain('running npx -y gh-mcp')
     expect(JSON.stringify(plan)).not.toContain(TOKEN)
     expect(JSON.stringify(plan)).not.toContain(CREDENTIAL)
     expect(readFileSync(file, 'utf8')).toBe(CURSOR)

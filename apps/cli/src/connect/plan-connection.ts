@@ -70,6 +70,12 @@ export function survey(values: Values, place: Location, machine: Machine): Surve
   return { candidates, servers, sections }
 }
 
+/** What Ephor will run or ask to see the tools: the person decides about exactly this. */
+function startOf(transport: ServerDraft['transport']): string {
+  const text = transport.type === 'http' ? `asking ${transport.url}` : `running ${[transport.command, ...transport.args].join(' ')}`
+  return text.length > 160 ? `${text.slice(0, 160)}…` : text
+}
+
 function describe(servers: readonly FoundServer[], speaks: 'http' | 'stdio', entryChanges: boolean): string[] {
   const changes = servers.flatMap((server) => {
     if (server.action === 'leave') return []
@@ -77,7 +83,9 @@ function describe(servers: readonly FoundServer[], speaks: 'http' | 'stdio', ent
       server.secrets.length === 0
         ? ''
         : `; ${server.secrets.length === 1 ? 'a secret moves' : `${server.secrets.length} secrets move`} to the vault`
-    return [`${server.name} moves to Ephor as ${server.as}, proposed until you accept it${secrets}`]
+    return [
+      `${server.name} moves to Ephor as ${server.as}, which looks at it by ${startOf(server.transport)}; not callable until you accept it${secrets}`,
+    ]
   })
   if (entryChanges)
     changes.push(`the client reaches its tools through one entry, ${ENTRY}, ${speaks === 'http' ? 'over HTTP' : 'by a command'}`)
