@@ -34,6 +34,8 @@ export type SessionServerDeps = CallDeps & {
 /** How long a client may take to answer a request of a tool server, in ms; the call's own time-out comes first. */
 const ASK_MS = 10 * 60_000
 
+const REQUEST_CANCELLED = -32000
+
 const UriParams = z.looseObject({ uri: z.string().min(1).max(8192) })
 const LevelParams = z.looseObject({ level: LogLevelSchema })
 
@@ -80,6 +82,15 @@ async function answer(deps: SessionServerDeps, session: Session, caller: Caller,
   return dispatch(deps, caller, method, params)
 }
 
+/**
+ * A cancelled request is not answered (basic/utilities/cancellation), so the SDK would keep its stream for ever: the stream is
+ * closed first, and the answer that makes the SDK forget the request then has nowhere to go.
+ */
+function endCancelled({ transport }: Session, id: string | number): void {
+  transport.closeSSEStream(id)
+  transport.send({ jsonrpc: '2.0', id, error: { code: REQUEST_CANCELLED, message: 'Cancelled' } }).catch(() => undefined)
+}
+
 /** Makes the server object of a session and connects it to the session's transport; from then on `session.notify` works. */
 export async function answerSession(deps: SessionServerDeps, session: Session, principal: AgentPrincipal): Promise<void> {
   const capabilities = await deps.catalog.capabilities(principal)
@@ -99,8 +110,7 @@ export async function answerSession(deps: SessionServerDeps, session: Session, p
     } finally {
       clearTimeout(entry?.timer)
       session.inFlight.delete(ctx.mcpReq.id)
-      // A cancelled request is not answered; without this its stream would stay open.
-      if (ctx.mcpReq.signal.aborted) session.transport.closeSSEStream(ctx.mcpReq.id)
+      if (ctx.mcpReq.signal.aborted) endCancelled(session, ctx.mcpReq.id)
     }
   }
   await server.connect(session.transport)

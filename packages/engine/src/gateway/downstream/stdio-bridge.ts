@@ -59,6 +59,8 @@ type Bridge = {
   initialize: JsonObject | undefined
   reopening: Promise<boolean> | undefined
   listener: AbortController | undefined
+  /** Requests of the client that wait for their answer, by id. */
+  waiting: Map<Json, AbortController>
   isAway: boolean
 }
 
@@ -92,11 +94,11 @@ async function send(bridge: Bridge, method: 'GET' | 'POST' | 'DELETE', message?:
 }
 
 /** Reads the answer to a request; a stream that breaks is resumed from its last event (basic/transports, Resumability). */
-async function relay(bridge: Bridge, response: Response, id: Json | undefined): Promise<void> {
+async function relay(bridge: Bridge, response: Response, id: Json, signal: AbortSignal): Promise<void> {
   let current = response
   let lastEventId: string | undefined
   for (;;) {
-    let answered = id === undefined
+    let answered = false
     try {
       for await (const event of readEvents(current)) {
         lastEventId = event.id ?? lastEventId
@@ -107,9 +109,9 @@ async function relay(bridge: Bridge, response: Response, id: Json | undefined): 
     } catch (error) {
       if (lastEventId === undefined) throw error
     }
-    if (answered) return
+    if (answered || signal.aborted) return
     if (lastEventId === undefined) throw new Error('the stream ended without an answer')
-    current = await send(bridge, 'GET', undefined, { 'last-event-id': lastEventId })
+    current = await send(bridge, 'GET', undefined, { 'last-event-id': lastEventId }, AbortSignal.any([signal, bridge.ending.signal]))
     if (!current.ok) throw new Error(`the stream could not be resumed: HTTP ${current.status}`)
   }
 }
@@ -203,6 +205,8 @@ async function forward(bridge: Bridge, message: JsonObject): Promise<void> {
     bridge.session = undefined
     bridge.revision = undefined
   }
+  const controller = new AbortController()
+  if (isRequest) bridge.waiting.set(id, controller)
   try {
     const response = await post(bridge, message)
     if (!response.ok) return fail(await failureOf(response))
@@ -210,16 +214,19 @@ async function forward(bridge: Bridge, message: JsonObject): Promise<void> {
     if (!isRequest) {
       await response.body?.cancel()
       if (method === 'notifications/initialized') listen(bridge)
+      if (method === 'notifications/cancelled') bridge.waiting.get(objectAt(message, 'params')?.['requestId'] ?? null)?.abort()
       return
     }
-    if (method !== 'initialize') return await relay(bridge, response, id)
+    if (method !== 'initialize') return await relay(bridge, response, id, controller.signal)
     for await (const event of readEvents(response)) {
       const version = objectAt(event.message, 'result')?.['protocolVersion']
       if (typeof version === 'string') bridge.revision = version
       if (event.message !== undefined) write(bridge, event.message)
     }
   } catch {
-    fail(unreachable(bridge.options.url))
+    if (!controller.signal.aborted) fail(unreachable(bridge.options.url))
+  } finally {
+    if (isRequest) bridge.waiting.delete(id)
   }
 }
 
@@ -233,6 +240,7 @@ export async function bridgeStdio(options: BridgeOptions): Promise<void> {
     initialize: undefined,
     reopening: undefined,
     listener: undefined,
+    waiting: new Map(),
     isAway: false,
   }
   const underWay = new Set<Promise<void>>()

@@ -69,6 +69,7 @@ export type DoorOptions = {
   perform?: Broker['perform']
   permitServerRequests?: boolean
   visible?: (principal: AgentPrincipal, server: string) => boolean
+  port?: number
 }
 
 /** Permits everything that exists, as the broker does with an open policy. */
@@ -150,7 +151,7 @@ export async function openDoor(options: DoorOptions = {}) {
   const gateway = createGateway(rooms)
   const app = Fastify({ forceCloseConnections: true })
   mountGateway(app, gateway)
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
   const address = app.server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
   return {
