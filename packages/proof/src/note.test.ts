@@ -1,21 +1,13 @@
 /** Notes, keys, checkpoints, proofs, receipts and commitments: what verifies, and what must not. */
-import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { fromBase64, fromUtf8, parseDecimal, toBase64, toHex, utf8 } from './bytes.ts'
 import { parseCheckpoint, readCheckpoint, signCheckpoint, verifyCheckpoint } from './checkpoint.ts'
 import { makeCommitment, verifyCommitment } from './commitment.ts'
+import { testKey } from './log.fixture.ts'
 import { leafHash, nodeHash } from './merkle.ts'
 import { formatNote, formatVerifierKey, makeVerifierKey, parseNote, parseVerifierKey, signNote, verifyNote } from './note.ts'
 import { verifyReceipt } from './receipt.ts'
 import { formatTlogProof, parseTlogProof, verifyTlogProof } from './tlog-proof.ts'
-
-/** The private key with this one byte 32 times, so that vectors can be made again; it protects nothing. */
-function testKey(name: string, byte: number) {
-  const seed = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, byte)])
-  const privateKey = createPrivateKey({ key: seed, format: 'der', type: 'pkcs8' })
-  const publicKey = createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32)
-  return { key: makeVerifierKey(name, publicKey), sign: (bytes: Uint8Array) => sign(null, bytes, privateKey) }
-}
 
 const log = testKey('example.com/log', 1)
 const other = testKey('example.com/log', 2)

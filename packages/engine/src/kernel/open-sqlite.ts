@@ -75,16 +75,16 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const thread = new Worker(new URL('./sqlite-thread.ts', import.meta.url), { workerData: data })
   const pending = new Map<number, Pending>()
   let waiting: Waiting[] = []
-  let inFlight = 0
+  const inFlight = new Set<Promise<void>>()
   let scheduled = false
   let dead: Fault | undefined
   let nextId = 1
 
   function die(detail: string): void {
     dead ??= new Fault('STORE_UNAVAILABLE', detail)
-    for (const { reject } of pending.values()) reject(dead)
+    for (const asked of pending.values()) asked.reject(dead)
     pending.clear()
-    for (const { reject } of waiting) reject(dead)
+    for (const waiter of waiting) waiter.reject(dead)
     waiting = []
   }
   thread.on('error', (error: Error) => die(`the store's thread failed: ${error.message}`))
@@ -105,27 +105,26 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     })
   }
 
+  async function send(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const results = (await ask({ id: nextId++, kind: 'commit', units: batch.map(({ unit }) => unit) })) as UnitResult[]
+      for (const [i, result] of results.entries()) {
+        if (result.ok) batch[i]?.resolve(result.value)
+        else batch[i]?.reject(toFault(result.code, result.detail))
+      }
+    } catch (fault) {
+      for (const waiter of batch) waiter.reject(fault as Fault)
+    }
+  }
+
   /** No timer: the next batch is what gathered while the earlier ones were being made durable. */
   function flush(): void {
-    if (inFlight >= MAX_IN_FLIGHT || waiting.length === 0) return
-    const batch = waiting.splice(0, MAX_BATCH)
-    inFlight++
-    ask({ id: nextId++, kind: 'commit', units: batch.map(({ unit }) => unit) })
-      .then(
-        (results) => {
-          for (const [i, result] of (results as UnitResult[]).entries()) {
-            if (result.ok) batch[i]?.resolve(result.value)
-            else batch[i]?.reject(toFault(result.code, result.detail))
-          }
-        },
-        (fault: Fault) => {
-          for (const { reject } of batch) reject(fault)
-        },
-      )
-      .finally(() => {
-        inFlight--
-        flush()
-      })
+    if (inFlight.size >= MAX_IN_FLIGHT || waiting.length === 0) return
+    const sent = send(waiting.splice(0, MAX_BATCH)).then(() => {
+      inFlight.delete(sent)
+      return flush()
+    })
+    inFlight.add(sent)
   }
 
   /** Callers of the same turn share a batch, unless there are many. */
@@ -162,7 +161,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     },
     call: (method, argument) => ask({ id: nextId++, kind: 'call', method, argument }),
     async close() {
-      while (inFlight > 0 || waiting.length > 0) await new Promise((resolve) => setImmediate(resolve))
+      for (flush(); inFlight.size > 0;) await Promise.all(inFlight)
       // First the reader: only the last connection to close can write as it goes, and folds the WAL into the one file.
       reader.close()
       if (!dead) await ask({ id: nextId++, kind: 'close' }).catch(() => undefined)

@@ -36,7 +36,8 @@ test('kill -9 loses no acknowledged entry and leaves no gap, again and again', {
     acknowledged.push(...(await appendAndKill(folder, run, count)))
   expect(acknowledged.length).toBeGreaterThanOrEqual(490)
 
-  const { ledger, close } = await openWorld(folder)
+  const world = await openWorld(folder)
+  const { ledger } = world
   const { size } = await ledger.head()
   for (const { id, seq, leafHash } of acknowledged) await expect(ledger.find(id)).resolves.toMatchObject({ seq, leafHash })
   const entries = await ledger.list({ limit: size + 1 })
@@ -49,7 +50,7 @@ test('kill -9 loses no acknowledged entry and leaves no gap, again and again', {
     return Promise.resolve(existsSync(file) ? readFileSync(file) : undefined)
   }
   await expect(verifyLog({ read }, { vkey: ledger.verifierKey })).resolves.toMatchObject({ ok: true, size })
-  await close()
+  await world.close()
 })
 
 test('a full disk denies, writes nothing of what it denied, and recovers when there is space', async () => {

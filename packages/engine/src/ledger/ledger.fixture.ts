@@ -26,7 +26,11 @@ export async function openWorld(folder = scratch(), module?: URL): Promise<World
   try {
     const ledger = await openLedger({ store, keys, clock: systemClock, log: makeLog('silent'), outside })
     return {
-      ...{ folder, file, outside, store, ledger },
+      folder,
+      file,
+      outside,
+      store,
+      ledger,
       async close() {
         await ledger.close()
         await store.close()
