@@ -8,15 +8,7 @@ import type { Clock, JsonObject, Logger } from '@ephor/engine/kernel'
 import type { Registry } from '@ephor/engine/registry'
 import { classifyInboundRequest } from '@modelcontextprotocol/server'
 import { createCatalog } from './downstream/catalog.ts'
-import {
-  Rejection,
-  bearerOf,
-  checkAccept,
-  checkContentType,
-  checkHeadersOnce,
-  checkHost,
-  readMessage,
-} from './downstream/check-request.ts'
+import { Rejection, bearerOf, checkAccept, checkContentType, checkHeadersOnce, checkHost, readMessage } from './downstream/check-request.ts'
 import { LOG_LEVELS } from './downstream/caller.ts'
 import { announceTools, createHub } from './downstream/hub.ts'
 import { createLinks } from './downstream/links.ts'
@@ -93,7 +85,7 @@ function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
   const { broker, clock, log } = rooms
   let hub: OnNotification = () => undefined
   const links = createLinks(rooms.upstreams, broker, log, (...heard) => hub(...heard))
-  const catalog = createCatalog({ broker, links, log, now: () => clock.now(), listTimeoutMs: settings.listTimeoutMs })
+  const catalog = createCatalog({ broker, links, log, now: () => clock.now(), listTimeoutMs: settings.listTimeoutMs, plainNames: settings.plainNames })
   const deps = { broker, catalog, links, log, settings }
   const subscriptions = createSubscriptions(deps)
 
@@ -106,7 +98,11 @@ function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
       servers.map(async (server) => {
         const upstream = await links.connectWithin(server, agent, settings.listTimeoutMs)
         if (level === undefined || upstream.capabilities['logging'] === undefined) return
-        await upstream.request('logging/setLevel', { level }, { signal: AbortSignal.timeout(settings.listTimeoutMs), timeoutMs: settings.listTimeoutMs })
+        await upstream.request(
+          'logging/setLevel',
+          { level },
+          { signal: AbortSignal.timeout(settings.listTimeoutMs), timeoutMs: settings.listTimeoutMs },
+        )
       }),
     )
   }
@@ -171,7 +167,10 @@ export function createGateway(rooms: GatewayRooms): Gateway {
     }
   }
 
-  const timer = setInterval(() => void sweep().catch((error: unknown) => log.error({ err: error }, 'the sweep failed')), settings.keepAliveMs)
+  const timer = setInterval(
+    () => void sweep().catch((error: unknown) => log.error({ err: error }, 'the sweep failed')),
+    settings.keepAliveMs,
+  )
   timer.unref()
 
   return {

@@ -26,7 +26,9 @@ function isTooLarge(error: FastifyError): boolean {
 export function mountGateway(app: FastifyInstance, gateway: Gateway): void {
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: gateway.settings.maxBodyBytes }, (_request, body, done) => done(null, body))
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: gateway.settings.maxBodyBytes }, (_request, body, done) =>
+      done(null, body),
+    )
     scope.setErrorHandler<FastifyError>((error, _request, reply) => {
       reply.hijack()
       const status = error.statusCode ?? 500

@@ -13,7 +13,8 @@ beforeEach(async () => {
 })
 afterEach(() => door.close())
 
-const call = (id: unknown, name = 'files__read') => JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: {} } })
+const call = (id: unknown, name = 'files__read') =>
+  JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: {} } })
 
 describe('the body', () => {
   test.each([
@@ -32,12 +33,20 @@ describe('the body', () => {
 
   test.each([
     ['a duplicate key', '{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call","params":{"name":"files__read"}}', -32700],
-    ['a duplicate key behind an escape', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"files__read","n\\u0061me":"files__write"}}', -32700],
+    [
+      'a duplicate key behind an escape',
+      '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"files__read","n\\u0061me":"files__write"}}',
+      -32700,
+    ],
     ['two values', `${call(1)}${call(2)}`, -32700],
     ['bytes that are not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), -32700],
     ['a __proto__ key', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"files__read","__proto__":{}}}', -32700],
     ['nothing', '', -32700],
-    ['nesting deeper than the limit', `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${'{"a":'.repeat(80)}1${'}'.repeat(80)}}`, -32600],
+    [
+      'nesting deeper than the limit',
+      `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${'{"a":'.repeat(80)}1${'}'.repeat(80)}}`,
+      -32600,
+    ],
     ['a string', '"tools/call"', -32600],
     ['a stray member', '{"jsonrpc":"2.0","id":1,"method":"tools/call","Method":"tools/list","params":{"name":"files__read"}}', -32600],
     ['another JSON-RPC version', '{"jsonrpc":"1.0","id":1,"method":"tools/list"}', -32600],
@@ -113,7 +122,13 @@ describe('where it comes from', () => {
 
   test('a header that decides something may stand only once', async () => {
     const headers = await openSession(door)
-    for (const line of ['authorization: Bearer bob', 'host: localhost', 'mcp-session-id: other', 'origin: http://localhost', 'content-type: text/plain']) {
+    for (const line of [
+      'authorization: Bearer bob',
+      'host: localhost',
+      'mcp-session-id: other',
+      'origin: http://localhost',
+      'content-type: text/plain',
+    ]) {
       const lines = line.startsWith('origin') ? [line, line] : [line]
       const answer = await ask(door, { headers, lines, body: call(1) })
       expect(answer.status).toBe(400)
@@ -135,7 +150,11 @@ describe('sessions', () => {
   test("another agent's session is not found, whatever is done with it", async () => {
     const headers = await openSession(door, 'alice')
     for (const method of ['POST', 'GET', 'DELETE']) {
-      const answer = await ask(door, { method, headers: { ...headers, authorization: 'Bearer bob' }, body: method === 'POST' ? call(1) : '' })
+      const answer = await ask(door, {
+        method,
+        headers: { ...headers, authorization: 'Bearer bob' },
+        body: method === 'POST' ? call(1) : '',
+      })
       expect(answer.status).toBe(404)
     }
     expect(door.calls).toEqual([])

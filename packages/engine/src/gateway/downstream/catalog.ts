@@ -5,7 +5,7 @@ import type { JsonObject, Logger } from '@ephor/engine/kernel'
 import { UriTemplate } from '@modelcontextprotocol/server'
 import { JsonObjectSchema, objectAt } from './caller.ts'
 import type { Links } from './links.ts'
-import { exposedName, qualifiedUri, splitUri } from './names.ts'
+import { exposedName, qualifiedUri, splitName, splitUri } from './names.ts'
 
 /** A list that is fetched from tool servers: its method, the key of its items, and the capability that offers it. */
 const LISTS = {
@@ -22,6 +22,8 @@ type Found = { server: string; items: JsonObject[] }
 type Routes = { at: number; uris: Map<string, Set<string>>; templates: { server: string; template: UriTemplate }[] }
 
 export type Catalog = {
+  /** The server that an exposed tool or prompt name means, and the server's own name of it. */
+  split(principal: AgentPrincipal, exposed: string): { server: string; name: string }
   tools(principal: AgentPrincipal): JsonObject[]
   list(principal: AgentPrincipal, kind: ListKind, signal: AbortSignal): Promise<JsonObject[]>
   /** The one server that a URI belongs to; undefined when none or several offer it. */
@@ -37,6 +39,7 @@ export type CatalogOptions = {
   log: Logger
   now: () => number
   listTimeoutMs: number
+  plainNames: boolean
 }
 
 function templateOf(item: JsonObject): UriTemplate | undefined {
@@ -55,8 +58,17 @@ function matches(template: UriTemplate, uri: string): boolean {
   }
 }
 
-export function createCatalog({ broker, links, log, now, listTimeoutMs }: CatalogOptions): Catalog {
+export function createCatalog({ broker, links, log, now, listTimeoutMs, plainNames }: CatalogOptions): Catalog {
   const routes = new Map<string, Routes>()
+
+  /** The server whose names go without its part. */
+  function soleServer(principal: AgentPrincipal): string | undefined {
+    if (!plainNames) return undefined
+    const [sole, another] = broker.visible(principal)
+    return another === undefined ? sole?.server : undefined
+  }
+
+  const expose = (sole: string | undefined, server: string, name: string) => (server === sole ? name : exposedName(server, name))
 
   async function fetchFrom(agent: string, server: string, kind: ListKind, signal: AbortSignal): Promise<JsonObject[]> {
     const { method, key, capability } = LISTS[kind]
@@ -136,17 +148,25 @@ export function createCatalog({ broker, links, log, now, listTimeoutMs }: Catalo
   }
 
   return {
-    tools: (principal) =>
-      broker
+    split(principal, exposed) {
+      const sole = soleServer(principal)
+      return sole === undefined ? splitName(exposed) : { server: sole, name: exposed }
+    },
+
+    tools(principal) {
+      const sole = soleServer(principal)
+      return broker
         .visible(principal)
-        .flatMap(({ server, tools }) => tools.map((tool) => ({ ...tool.definition, name: exposedName(server, tool.name) }))),
+        .flatMap(({ server, tools }) => tools.map((tool) => ({ ...tool.definition, name: expose(sole, server, tool.name) })))
+    },
 
     async list(principal, kind, signal) {
       const found = await fetchAll(principal, kind, signal)
       if (kind === 'resources') return merge(found, 'uri')
       if (kind === 'templates') return merge(found, 'uriTemplate')
+      const sole = soleServer(principal)
       return found.flatMap(({ server, items }) =>
-        items.flatMap((item) => (typeof item['name'] === 'string' ? [{ ...item, name: exposedName(server, item['name']) }] : [])),
+        items.flatMap((item) => (typeof item['name'] === 'string' ? [{ ...item, name: expose(sole, server, item['name']) }] : [])),
       )
     },
 

@@ -67,7 +67,8 @@ export function checkHeadersOnce({ rawHeaders }: IncomingMessage): void {
 /** @throws Rejection 406 when the client does not say that it can read both kinds of answer (basic/transports, Sending Messages). */
 export function checkAccept(method: string, accept: string | undefined): void {
   const offered = (accept ?? '').toLowerCase()
-  if (method === 'GET' && !offered.includes('text/event-stream')) throw new Rejection(406, SERVER_ERROR, 'Accept must name text/event-stream')
+  if (method === 'GET' && !offered.includes('text/event-stream'))
+    throw new Rejection(406, SERVER_ERROR, 'Accept must name text/event-stream')
   if (method === 'POST' && !(offered.includes('text/event-stream') && offered.includes('application/json')))
     throw new Rejection(406, SERVER_ERROR, 'Accept must name application/json and text/event-stream')
 }

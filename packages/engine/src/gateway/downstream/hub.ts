@@ -25,7 +25,8 @@ function onUpdated({ sessions, stateless, subscriptions }: HubRooms, agent: stri
   if (typeof params['uri'] !== 'string') return
   const published = new Set<string>()
   for (const { subscriber, uri } of subscriptions.concerned(agent, server, params['uri'])) {
-    if (stateless.isListening(subscriber) === undefined) sessions.notify(agent, subscriber, 'notifications/resources/updated', { ...params, uri })
+    if (stateless.isListening(subscriber) === undefined)
+      sessions.notify(agent, subscriber, 'notifications/resources/updated', { ...params, uri })
     else if (!published.has(uri)) {
       published.add(uri)
       stateless.publish(agent, { kind: 'resource_updated', uri })

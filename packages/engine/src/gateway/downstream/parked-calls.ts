@@ -31,7 +31,13 @@ export type Continuation = { state: string | undefined; responses: Record<string
 
 export type ParkedCalls = {
   /** Runs or continues a request until it is done or needs input from the client. */
-  serve(caller: Caller, method: string, params: JsonObject, continuation: Continuation, run: (caller: Caller) => Promise<JsonObject>): Promise<JsonObject>
+  serve(
+    caller: Caller,
+    method: string,
+    params: JsonObject,
+    continuation: Continuation,
+    run: (caller: Caller) => Promise<JsonObject>,
+  ): Promise<JsonObject>
   size(): number
   close(): void
 }
@@ -78,7 +84,8 @@ export function createParkedCalls(waitMs: number, maxPerAgent: number): ParkedCa
   /** Each state serves once, only its own agent, and only the same request. */
   function resume(caller: Caller, method: string, params: JsonObject, { state, responses }: Continuation): Parked {
     const held = state === undefined ? undefined : parked.get(state)
-    if (state === undefined || held === undefined || held.call.agent !== caller.principal.id) throw invalidParams('Invalid or expired requestState')
+    if (state === undefined || held === undefined || held.call.agent !== caller.principal.id)
+      throw invalidParams('Invalid or expired requestState')
     parked.delete(state)
     clearTimeout(held.timer)
     const { call } = held

@@ -15,19 +15,37 @@ afterEach(async () => {
 const REVISIONS = ['2025-11-25', '2026-07-28'] as const
 type Revision = (typeof REVISIONS)[number]
 
-async function connect(options: DoorOptions, revision: Revision, capabilities: JsonObject = {}, prepare: (client: Client) => void = () => undefined) {
+async function connect(
+  options: DoorOptions,
+  revision: Revision,
+  capabilities: JsonObject = {},
+  prepare: (client: Client) => void = () => undefined,
+) {
   door = await openDoor(options)
-  const client = new Client({ name: 'test', version: '1' }, { capabilities, versionNegotiation: { mode: revision === '2026-07-28' ? { pin: revision } : 'legacy' } })
+  const client = new Client(
+    { name: 'test', version: '1' },
+    { capabilities, versionNegotiation: { mode: revision === '2026-07-28' ? { pin: revision } : 'legacy' } },
+  )
   prepare(client)
   clients.push(client)
-  await client.connect(new StreamableHTTPClientTransport(new URL(door.url), { requestInit: { headers: { authorization: 'Bearer alice' } } }))
+  await client.connect(
+    new StreamableHTTPClientTransport(new URL(door.url), { requestInit: { headers: { authorization: 'Bearer alice' } } }),
+  )
   return client
 }
 
-const capabilities = { tools: {}, resources: { subscribe: true, listChanged: true }, prompts: { listChanged: true }, completions: {}, logging: {} }
+const capabilities = {
+  tools: {},
+  resources: { subscribe: true, listChanged: true },
+  prompts: { listChanged: true },
+  completions: {},
+  logging: {},
+}
 
 const library: TestServer = {
-  tools: [toolOf('library', 'find', { title: 'Find', outputSchema: { type: 'object' }, annotations: { readOnlyHint: true }, _meta: { x: 1 } })],
+  tools: [
+    toolOf('library', 'find', { title: 'Find', outputSchema: { type: 'object' }, annotations: { readOnlyHint: true }, _meta: { x: 1 } }),
+  ],
   capabilities,
   async handler(method, params, options, upstream) {
     switch (method) {
@@ -59,13 +77,19 @@ const silent: TestServer = {
   capabilities: { tools: {}, resources: {} },
   handler: async (method) => (method === 'resources/list' ? { resources: [{ uri: 'shared://x', name: 'x' }] } : { content: [] }),
 }
-const broken: TestServer = { tools: [], capabilities: { resources: {}, prompts: {} }, handler: async () => Promise.reject(new Error('broken')) }
+const broken: TestServer = {
+  tools: [],
+  capabilities: { resources: {}, prompts: {} },
+  handler: async () => Promise.reject(new Error('broken')),
+}
 
 describe.each(REVISIONS)('revision %s', (revision) => {
   test('tools are listed under the name of their server, with their accepted definition', async () => {
     const client = await connect({ servers: { library, silent }, visible: (_, server) => server !== 'silent' }, revision)
     const { tools } = await client.listTools()
-    expect(tools).toEqual([expect.objectContaining({ name: 'library__find', title: 'Find', annotations: { readOnlyHint: true }, _meta: { x: 1 } })])
+    expect(tools).toEqual([
+      expect.objectContaining({ name: 'library__find', title: 'Find', annotations: { readOnlyHint: true }, _meta: { x: 1 } }),
+    ])
     expect(client.getServerVersion()?.name).toBe('ephor')
   })
 
@@ -84,7 +108,15 @@ describe.each(REVISIONS)('revision %s', (revision) => {
     const sent = requests.find(({ method }) => method === 'tools/call')
     expect(sent?.params).toMatchObject({ name: 'find', arguments: { q: 'a' }, _meta: { traceparent } })
     expect(sent?.params['_meta']).not.toHaveProperty('smuggled')
-    expect(door.calls[0]).toMatchObject({ door: 'mcp', bearer: 'alice', method: 'tools/call', server: 'library', name: 'find', input: { q: 'a' }, trace: traceparent })
+    expect(door.calls[0]).toMatchObject({
+      door: 'mcp',
+      bearer: 'alice',
+      method: 'tools/call',
+      server: 'library',
+      name: 'find',
+      input: { q: 'a' },
+      trace: traceparent,
+    })
   })
 
   test('resources of all servers are merged, read from their own server, and named without doubt where two share a URI', async () => {
@@ -93,7 +125,11 @@ describe.each(REVISIONS)('revision %s', (revision) => {
     expect(resources.map(({ uri }) => uri).toSorted()).toEqual(['book://1', 'ephor+library:shared://x', 'ephor+silent:shared://x'])
     expect((await client.listResourceTemplates()).resourceTemplates).toMatchObject([{ uriTemplate: 'book://{id}' }])
     for (const uri of ['book://1', 'book://77', 'ephor+library:shared://x']) await client.readResource({ uri })
-    expect(door.calls.map(({ server, name }) => `${server} ${name}`)).toEqual(['library book://1', 'library book://77', 'library shared://x'])
+    expect(door.calls.map(({ server, name }) => `${server} ${name}`)).toEqual([
+      'library book://1',
+      'library book://77',
+      'library shared://x',
+    ])
     await expect(client.readResource({ uri: 'shared://x' })).rejects.toMatchObject({ code: -32602 })
     expect(door.calls.at(-1)).toMatchObject({ method: 'resources/read', server: '', name: 'shared://x' })
   })
@@ -101,8 +137,13 @@ describe.each(REVISIONS)('revision %s', (revision) => {
   test('prompts and completions go to their server under its own names', async () => {
     const client = await connect({ servers: { library, broken } }, revision)
     expect((await client.listPrompts()).prompts).toMatchObject([{ name: 'library__summarise' }])
-    expect((await client.getPrompt({ name: 'library__summarise', arguments: { book: '1' } })).messages[0]?.content).toMatchObject({ text: '{"book":"1"}' })
-    const completed = await client.complete({ ref: { type: 'ref/prompt', name: 'library__summarise' }, argument: { name: 'book', value: 'a' } })
+    expect((await client.getPrompt({ name: 'library__summarise', arguments: { book: '1' } })).messages[0]?.content).toMatchObject({
+      text: '{"book":"1"}',
+    })
+    const completed = await client.complete({
+      ref: { type: 'ref/prompt', name: 'library__summarise' },
+      argument: { name: 'book', value: 'a' },
+    })
     expect(completed.completion.values).toEqual(['{"type":"ref/prompt","name":"summarise"}'])
     await client.complete({ ref: { type: 'ref/resource', uri: 'book://{id}' }, argument: { name: 'id', value: '1' } })
     expect(door.calls.at(-1)).toMatchObject({ method: 'completion/complete', server: 'library', name: 'book://{id}' })
@@ -110,14 +151,19 @@ describe.each(REVISIONS)('revision %s', (revision) => {
 
   test('an unknown tool is a protocol error, and on record', async () => {
     const client = await connect({ servers: { library } }, revision)
-    for (const name of ['library__nothing', 'nobody__find', 'find']) await expect(client.callTool({ name })).rejects.toMatchObject({ code: -32602 })
+    for (const name of ['library__nothing', 'nobody__find', 'find'])
+      await expect(client.callTool({ name })).rejects.toMatchObject({ code: -32602 })
     expect(door.calls).toHaveLength(3)
   })
 
   test('an error of the tool server keeps its code, message and data', async () => {
     const handler = async () => Promise.reject(Object.assign(new Error('no such book'), { code: -32050, data: { shelf: 3 } }))
     const client = await connect({ servers: { library: { ...library, handler } } }, revision)
-    await expect(client.callTool({ name: 'library__find' })).rejects.toMatchObject({ code: -32050, message: expect.stringContaining('no such book'), data: { shelf: 3 } })
+    await expect(client.callTool({ name: 'library__find' })).rejects.toMatchObject({
+      code: -32050,
+      message: expect.stringContaining('no such book'),
+      data: { shelf: 3 },
+    })
   })
 
   test('a held call says why, for whom, until when and how to go on', async () => {
@@ -132,7 +178,8 @@ describe.each(REVISIONS)('revision %s', (revision) => {
     const result = await client.callTool({ name: 'library__find' })
     expect(result.isError).toBe(true)
     const text = JSON.stringify(result.content)
-    for (const part of ['It deletes data', 'a person who may approve', '2026-01-01T00:00:00.000Z', held.approval.id, 'dev.ephor/approval']) expect(text).toContain(part)
+    for (const part of ['It deletes data', 'a person who may approve', '2026-01-01T00:00:00.000Z', held.approval.id, 'dev.ephor/approval'])
+      expect(text).toContain(part)
     expect(result._meta).toMatchObject({ 'dev.ephor/approval': { id: held.approval.id }, 'dev.ephor/receipt': { decision: 'dec_1' } })
     await expect(client.readResource({ uri: 'ephor+library:book://1' })).rejects.toMatchObject({ data: { code: 'APPROVAL_REQUIRED' } })
   })
@@ -148,9 +195,14 @@ describe.each(REVISIONS)('revision %s', (revision) => {
     }
     const client = await connect({ servers: { library }, perform: async () => refused }, revision)
     const result = await client.callTool({ name: 'library__find' })
-    expect(result).toMatchObject({ isError: true, _meta: { 'dev.ephor/fault': { code: 'POLICY_DENIED', reasons: [{ text: 'Outside its folder' }] } } })
+    expect(result).toMatchObject({
+      isError: true,
+      _meta: { 'dev.ephor/fault': { code: 'POLICY_DENIED', reasons: [{ text: 'Outside its folder' }] } },
+    })
     expect(JSON.stringify(result.content)).toMatch(/POLICY_DENIED.*Outside its folder.*What to do/)
-    await expect(client.getPrompt({ name: 'library__summarise' })).rejects.toMatchObject({ data: { code: 'POLICY_DENIED', reasons: [{ policy: 'p' }] } })
+    await expect(client.getPrompt({ name: 'library__summarise' })).rejects.toMatchObject({
+      data: { code: 'POLICY_DENIED', reasons: [{ policy: 'p' }] },
+    })
   })
 
   const asking: TestServer = {
@@ -214,7 +266,8 @@ describe('notifications', () => {
   test('a session hears of changed lists, updated resources and log messages of its own agent only', async () => {
     const client = await connect({ servers: { library } }, '2025-11-25')
     const heard: string[] = []
-    client.fallbackNotificationHandler = async ({ method, params }) => void heard.push(`${method} ${JSON.stringify(params?.['uri'] ?? params?.['data'] ?? '')}`)
+    client.fallbackNotificationHandler = async ({ method, params }) =>
+      void heard.push(`${method} ${JSON.stringify(params?.['uri'] ?? params?.['data'] ?? '')}`)
     await client.listResources()
     await client.subscribeResource({ uri: 'book://1' })
     await client.setLoggingLevel('warning')
@@ -245,15 +298,18 @@ describe('notifications', () => {
   test('a stateless client listens with subscriptions/listen, for what the broker permits', async () => {
     const client = await connect({ servers: { library } }, '2026-07-28')
     const heard: string[] = []
-    client.fallbackNotificationHandler = async ({ method, params }) => void heard.push(`${method} ${String(params?.['uri'] ?? '')}`)
+    client.fallbackNotificationHandler = async ({ method, params }) => void heard.push(`${method} ${JSON.stringify(params?.['uri'] ?? '')}`)
     await client.listResources()
     const subscription = await client.listen({ toolsListChanged: true, resourceSubscriptions: ['book://1', 'nobody://1'] })
-    expect(door.calls.map(({ method, name }) => `${method} ${name}`)).toEqual(['resources/subscribe book://1', 'resources/subscribe nobody://1'])
+    expect(door.calls.map(({ method, name }) => `${method} ${name}`)).toEqual([
+      'resources/subscribe book://1',
+      'resources/subscribe nobody://1',
+    ])
     const mine = await door.upstreamOf('library')
     mine.say('notifications/resources/updated', { uri: 'book://1' })
     door.registryChanged()
     await eventually(() => heard.length >= 2)
-    expect(heard.toSorted()).toEqual(['notifications/resources/updated book://1', 'notifications/tools/list_changed '])
+    expect(heard.toSorted()).toEqual(['notifications/resources/updated "book://1"', 'notifications/tools/list_changed ""'])
     await subscription.close()
     await eventually(() => mine.requests.some(({ method }) => method === 'resources/unsubscribe'))
   })

@@ -8,7 +8,7 @@ import { JsonObjectSchema, META_CLIENT_CAPABILITIES, META_LOG_LEVEL, objectAt } 
 import type { Caller } from './caller.ts'
 import type { Catalog } from './catalog.ts'
 import type { Links } from './links.ts'
-import { isSuspicious, splitName } from './names.ts'
+import { isSuspicious } from './names.ts'
 import { META_APPROVAL, asProtocolError, invalidParams, refusal, withReceipt } from './replies.ts'
 
 /** What of a client's `_meta` reaches the tool server: the trace. The rest is in no digest, so an approval would not cover it. */
@@ -49,21 +49,22 @@ async function targetOf({ catalog, broker }: CallDeps, caller: Caller, method: C
   const route = async (uri: string) => (await catalog.route(caller.principal, uri, caller.signal)) ?? { server: '', uri }
   if (method === 'tools/call') {
     const { name: exposed, arguments: input = {} } = parse(method, params)
-    const { server, name } = splitName(exposed)
-    const isKnown = () => broker.visible(caller.principal).some((seen) => seen.server === server && seen.tools.some((tool) => tool.name === name))
+    const { server, name } = catalog.split(caller.principal, exposed)
+    const isKnown = () =>
+      broker.visible(caller.principal).some((seen) => seen.server === server && seen.tools.some((tool) => tool.name === name))
     const suspicious = isSuspicious(exposed, false) && isSuspicious(exposed, isKnown())
     return { server, name, input, params: { name, arguments: input }, suspicious }
   }
   if (method === 'prompts/get') {
     const { name: exposed, arguments: input } = parse(method, params)
-    const { server, name } = splitName(exposed)
+    const { server, name } = catalog.split(caller.principal, exposed)
     return { server, name, input: input ?? {}, params: { name, ...(input === undefined ? {} : { arguments: input }) }, suspicious: false }
   }
   if (method === 'completion/complete') {
     const { ref, argument, context } = parse(method, params)
     const rest = { argument, ...(context === undefined ? {} : { context }) }
     if (ref.type === 'ref/prompt') {
-      const { server, name } = splitName(ref.name)
+      const { server, name } = catalog.split(caller.principal, ref.name)
       return { server, name, input: { ref: { ...ref, name }, ...rest }, params: { ref: { ...ref, name }, ...rest }, suspicious: false }
     }
     const { server, uri } = await route(ref.uri)
@@ -128,7 +129,12 @@ function fitted(caller: Caller, value: JsonObject): JsonObject {
   const { resultType, ttlMs, cacheScope, ...rest } = value
   if (!caller.stateless) return rest
   // What one principal was permitted to read is never for a shared cache.
-  return { ...rest, resultType: resultType ?? 'complete', ...(ttlMs === undefined ? {} : { ttlMs }), ...(cacheScope === undefined ? {} : { cacheScope: 'private' }) }
+  return {
+    ...rest,
+    resultType: resultType ?? 'complete',
+    ...(ttlMs === undefined ? {} : { ttlMs }),
+    ...(cacheScope === undefined ? {} : { cacheScope: 'private' }),
+  }
 }
 
 /**

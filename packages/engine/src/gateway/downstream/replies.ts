@@ -84,7 +84,8 @@ export function refusal(method: string, performed: NotDone): JsonObject {
 /** A fault before anything was decided, as the protocol error that the client gets. */
 export function asProtocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error
-  if (!(error instanceof Fault)) return new ProtocolError(INTERNAL_ERROR, 'Something failed inside Ephor; nothing more was permitted', { code: 'INTERNAL' })
+  if (!(error instanceof Fault))
+    return new ProtocolError(INTERNAL_ERROR, 'Something failed inside Ephor; nothing more was permitted', { code: 'INTERNAL' })
   const code = error.status < 500 ? INVALID_PARAMS : INTERNAL_ERROR
   return new ProtocolError(code, `${FAULTS[error.code].title}: ${error.message}`, { code: error.code, advice: FAULTS[error.code].advice })
 }

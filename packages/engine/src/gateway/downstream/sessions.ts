@@ -185,13 +185,13 @@ export function createSessions(options: SessionsOptions): Sessions {
       ),
 
     sweep(now) {
-      for (const session of [...sessions.values()]) {
+      for (const session of sessions.values()) {
         if (!isBusy(session) && now - session.lastSeen > settings.sessionIdleMs) end(session)
       }
     },
 
     async close() {
-      for (const session of [...sessions.values()]) end(session)
+      for (const session of sessions.values()) end(session)
     },
   }
 }

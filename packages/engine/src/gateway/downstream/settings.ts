@@ -3,6 +3,8 @@
 export type GatewaySettings = {
   /** Host names, without ports, that may stand in Host and Origin besides the loopback names. */
   allowedHosts: readonly string[]
+  /** An agent that may see one server only gets its tools and prompts under their own names, without the server's part. */
+  plainNames: boolean
   /** Bytes of one message at most. */
   maxBodyBytes: number
   /** Sessions (revision 2025-11-25) and open subscription streams (2026-07-28) an agent may have at once. */
@@ -23,6 +25,7 @@ export type GatewaySettings = {
 
 export const GATEWAY_DEFAULTS: GatewaySettings = {
   allowedHosts: [],
+  plainNames: false,
   maxBodyBytes: 1024 * 1024,
   sessionsPerAgent: 256,
   sessionIdleMs: 30 * 60_000,

@@ -20,7 +20,13 @@ import { sendError } from './wire-errors.ts'
 const METHOD_NOT_FOUND = -32601
 
 /** What a server object may ever send; the real offer is worked out where it is asked for. */
-const EVERYTHING = { tools: { listChanged: true }, resources: { listChanged: true, subscribe: true }, prompts: { listChanged: true }, completions: {}, logging: {} }
+const EVERYTHING = {
+  tools: { listChanged: true },
+  resources: { listChanged: true, subscribe: true },
+  prompts: { listChanged: true },
+  completions: {},
+  logging: {},
+}
 
 type Listening = { response: ServerResponse; bearer: string; agent: string; full: (bytes: number) => boolean }
 type Door = { handler: McpHttpHandler; serve: ReturnType<typeof toNodeHandler>; bus: InMemoryServerEventBus; lastSeen: number }
@@ -35,7 +41,13 @@ export type Stateless = {
   close(): Promise<void>
 }
 
-export type StatelessDeps = CallDeps & { subscriptions: Subscriptions; log: Logger; settings: GatewaySettings; now: () => number; id: () => string }
+export type StatelessDeps = CallDeps & {
+  subscriptions: Subscriptions
+  log: Logger
+  settings: GatewaySettings
+  now: () => number
+  id: () => string
+}
 
 /** The token's session, else the one the agent names, else one for all calls of the credential: forgetting a name washes nothing off. */
 export function sessionOf({ principal }: Posted, meta: JsonObject | undefined): string {
@@ -167,7 +179,8 @@ export function createStateless(deps: StatelessDeps): Stateless {
     async handle(request) {
       const { body, response, principal } = request
       const method = body?.['method']
-      const isKnown = typeof method === 'string' && (SHARED_METHODS.has(method) || method === 'server/discover' || method === 'subscriptions/listen')
+      const isKnown =
+        typeof method === 'string' && (SHARED_METHODS.has(method) || method === 'server/discover' || method === 'subscriptions/listen')
       // The revision wants 404 for a method that doesn't exist (basic/transports); the SDK gives it only without a fallback.
       if (!isKnown && body?.['id'] !== undefined) return sendError(response, 404, body['id'], METHOD_NOT_FOUND, 'Method not found')
       const door = doorOf(principal.id)
@@ -182,7 +195,10 @@ export function createStateless(deps: StatelessDeps): Stateless {
       }
       for (const stream of listening.values()) {
         // A reader who doesn't read is cut off rather than buffered for.
-        if ((agent === undefined || stream.agent === agent) && stream.full(weigh(event.params ? JsonObjectSchema.catch({}).parse(event.params) : {}) + 200))
+        if (
+          (agent === undefined || stream.agent === agent) &&
+          stream.full(weigh(event.params ? JsonObjectSchema.catch({}).parse(event.params) : {}) + 200)
+        )
           stream.response.destroy()
       }
     },

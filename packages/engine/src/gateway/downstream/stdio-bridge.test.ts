@@ -35,7 +35,12 @@ function startBridge(url: string, credential: string | (() => string) = 'alice')
   return { send, received, logged, answerTo }
 }
 
-const call = (id: number, args: JsonObject = {}) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'echo__say', arguments: args } })
+const call = (id: number, args: JsonObject = {}) => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name: 'echo__say', arguments: args },
+})
 const echo: TestServer = {
   tools: [toolOf('echo', 'say')],
   handler: async (_method, params) => ({ content: [{ type: 'text', text: JSON.stringify(params['arguments']) }] }),

@@ -68,7 +68,13 @@ function write(bridge: Bridge, message: JsonObject): void {
   if (!bridge.ending.signal.aborted) bridge.options.output.write(`${JSON.stringify(message)}\n`)
 }
 
-async function send(bridge: Bridge, method: 'GET' | 'POST' | 'DELETE', message?: JsonObject, extra: Record<string, string> = {}, signal?: AbortSignal) {
+async function send(
+  bridge: Bridge,
+  method: 'GET' | 'POST' | 'DELETE',
+  message?: JsonObject,
+  extra: Record<string, string> = {},
+  signal?: AbortSignal,
+) {
   const { url, credential } = bridge.options
   const bearer = typeof credential === 'string' ? credential : await credential()
   const headers: Record<string, string> = {
@@ -80,7 +86,12 @@ async function send(bridge: Bridge, method: 'GET' | 'POST' | 'DELETE', message?:
     ...extra,
   }
   try {
-    const response = await fetch(url, { method, headers, signal: signal ?? bridge.ending.signal, ...(message === undefined ? {} : { body: JSON.stringify(message) }) })
+    const response = await fetch(url, {
+      method,
+      headers,
+      signal: signal ?? bridge.ending.signal,
+      ...(message === undefined ? {} : { body: JSON.stringify(message) }),
+    })
     if (bridge.isAway) bridge.options.log(`Ephor answers again at ${url}`)
     bridge.isAway = false
     return response
@@ -263,6 +274,10 @@ export async function bridgeStdio(options: BridgeOptions): Promise<void> {
   }
   await Promise.all(underWay)
   bridge.listener?.abort()
-  if (bridge.session !== undefined) await send(bridge, 'DELETE').then((response) => response.body?.cancel(), () => undefined)
+  if (bridge.session !== undefined)
+    await send(bridge, 'DELETE').then(
+      (response) => response.body?.cancel(),
+      () => undefined,
+    )
   bridge.ending.abort()
 }

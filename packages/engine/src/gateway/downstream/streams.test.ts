@@ -3,7 +3,19 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import type { JsonObject } from '@ephor/engine/kernel'
-import { ask, eventually, initialize, openDoor, openSession, parseAnswer, rawRequest, readUntil, sendRaw, stateless, toolOf } from './test-door.ts'
+import {
+  ask,
+  eventually,
+  initialize,
+  openDoor,
+  openSession,
+  parseAnswer,
+  rawRequest,
+  readUntil,
+  sendRaw,
+  stateless,
+  toolOf,
+} from './test-door.ts'
 import type { Door, TestServer } from './test-door.ts'
 
 let door: Door
@@ -99,7 +111,8 @@ test('a cancellation stops the call and ends its stream; one for an unknown id d
   const headers = await openSession(door)
   const call = ask(door, { headers, body: callSlow(1) })
   await eventually(() => state.started === 1)
-  const cancel = (requestId: number | string) => JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
+  const cancel = (requestId: number | string) =>
+    JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
   for (const id of [2, '1', '__proto__']) await ask(door, { headers, body: cancel(id) })
   expect(state.stopped).toBe(0)
   await ask(door, { headers, body: cancel(1) })
@@ -169,7 +182,10 @@ async function readUntilOnce(socket: Awaited<ReturnType<typeof openSocket>>, unt
 }
 
 test('a reader who does not read is cut off, and what waits for it stays bounded', async () => {
-  door = await openDoor({ servers: { slow: { ...slowServer().server, capabilities: { logging: {} } } }, settings: { maxBacklogBytes: 64 * 1024 } })
+  door = await openDoor({
+    servers: { slow: { ...slowServer().server, capabilities: { logging: {} } } },
+    settings: { maxBacklogBytes: 64 * 1024 },
+  })
   const headers = await openSession(door)
   const get = await openSocket(rawRequest({ method: 'GET', headers }))
   const listen = await openSocket(rawRequest(stateless('subscriptions/listen', { notifications: { resourcesListChanged: true } })))
@@ -217,7 +233,12 @@ test('requestState serves once, only its own agent, and only the same request', 
     tools: [toolOf('asking', 'ask')],
     async handler(_method, _params, { origin, signal }, upstream) {
       if (origin === undefined) throw new Error('no origin')
-      const answer = await upstream.ask('elicitation/create', { message: 'Who?', mode: 'form', requestedSchema: { type: 'object', properties: {} } }, origin, signal)
+      const answer = await upstream.ask(
+        'elicitation/create',
+        { message: 'Who?', mode: 'form', requestedSchema: { type: 'object', properties: {} } },
+        origin,
+        signal,
+      )
       return { content: [{ type: 'text', text: JSON.stringify(answer) }] }
     },
   }
@@ -225,11 +246,17 @@ test('requestState serves once, only its own agent, and only the same request', 
   const meta = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } } }
   const begin = async (): Promise<string> => {
     const answer = await ask(door, stateless('tools/call', { name: 'asking__ask', arguments: { a: 1 } }, meta))
-    expect(answer.messages[0]).toMatchObject({ result: { resultType: 'input_required', inputRequests: { q1: { method: 'elicitation/create' } } } })
-    return String((answer.messages[0]?.['result'] as JsonObject)['requestState'])
+    expect(answer.messages[0]).toMatchObject({
+      result: { resultType: 'input_required', inputRequests: { q1: { method: 'elicitation/create' } } },
+    })
+    return /"requestState":"([^"]+)"/.exec(answer.text)?.[1] ?? ''
   }
   const retry = (requestState: string, args: JsonObject = { a: 1 }) =>
-    stateless('tools/call', { name: 'asking__ask', arguments: args, requestState, inputResponses: { q1: { action: 'accept', content: {} } } }, meta)
+    stateless(
+      'tools/call',
+      { name: 'asking__ask', arguments: args, requestState, inputResponses: { q1: { action: 'accept', content: {} } } },
+      meta,
+    )
   const state = await begin()
   const stolen = retry(state)
   const invalid = { error: { code: -32602 } }

@@ -37,7 +37,11 @@ export function createSubscriptions(deps: CallDeps & { catalog: Catalog; links: 
   async function leave({ agent, server, serverUri }: Subscription): Promise<void> {
     if (all(agent).some((other) => other.server === server && other.serverUri === serverUri)) return
     const upstream = await links.connect(server, agent)
-    await upstream.request('resources/unsubscribe', { uri: serverUri }, { signal: AbortSignal.timeout(UNSUBSCRIBE_MS), timeoutMs: UNSUBSCRIBE_MS })
+    await upstream.request(
+      'resources/unsubscribe',
+      { uri: serverUri },
+      { signal: AbortSignal.timeout(UNSUBSCRIBE_MS), timeoutMs: UNSUBSCRIBE_MS },
+    )
   }
 
   return {
@@ -70,7 +74,9 @@ export function createSubscriptions(deps: CallDeps & { catalog: Catalog; links: 
       const held = bySubscriber.get(subscriber)
       bySubscriber.delete(subscriber)
       for (const subscription of held?.values() ?? []) {
-        leave(subscription).catch((error: unknown) => log.debug({ agent, server: subscription.server, err: error }, 'could not unsubscribe'))
+        leave(subscription).catch((error: unknown) =>
+          log.debug({ agent, server: subscription.server, err: error }, 'could not unsubscribe'),
+        )
       }
     },
   }

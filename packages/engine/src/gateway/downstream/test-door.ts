@@ -70,6 +70,10 @@ export type DoorOptions = {
   permitServerRequests?: boolean
   visible?: (principal: AgentPrincipal, server: string) => boolean
   port?: number
+  /** The suite sends no credential: its requests get one on the way. */
+  anonymous?: boolean
+  /** Other rooms than the small ones here. */
+  rooms?: Partial<GatewayRooms>
 }
 
 /** Permits everything that exists, as the broker does with an open policy. */
@@ -107,7 +111,11 @@ export async function openDoor(options: DoorOptions = {}) {
   async function start(server: string): Promise<FakeUpstream> {
     const spec = servers[server]
     if (spec === undefined) throw new Fault('UPSTREAM_UNAVAILABLE', `${server} is not there`)
-    return new FakeUpstream(server, spec.capabilities ?? { tools: {} }, spec.handler ?? (async () => ({ content: [{ type: 'text', text: 'ok' }] })))
+    return new FakeUpstream(
+      server,
+      spec.capabilities ?? { tools: {} },
+      spec.handler ?? (async () => ({ content: [{ type: 'text', text: 'ok' }] })),
+    )
   }
   function upstreamOf(server: string, owner = 'agt_alice'): Promise<FakeUpstream> {
     const key = `${server} ${owner}`
@@ -147,9 +155,11 @@ export async function openDoor(options: DoorOptions = {}) {
     clock: systemClock,
     log: makeLog('silent'),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
+    ...options.rooms,
   }
   const gateway = createGateway(rooms)
   const app = Fastify({ forceCloseConnections: true })
+  if (options.anonymous) app.addHook('onRequest', async (request) => void (request.raw.headers.authorization ??= 'Bearer alice'))
   mountGateway(app, gateway)
   await app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
   const address = app.server.address()
@@ -195,7 +205,13 @@ export async function readUntil(socket: Socket, until: RegExp): Promise<string> 
   return text
 }
 
-export type RawRequest = { method?: string; headers?: Record<string, string | undefined>; lines?: string[]; body?: string | Buffer; close?: boolean }
+export type RawRequest = {
+  method?: string
+  headers?: Record<string, string | undefined>
+  lines?: string[]
+  body?: string | Buffer
+  close?: boolean
+}
 
 /** An HTTP request as text. A header set to undefined is left out. */
 export function rawRequest({ method = 'POST', headers = {}, lines = [], body = '', close = true }: RawRequest): Buffer {
@@ -229,7 +245,9 @@ function unchunk(body: string): string {
 export function parseAnswer(raw: string): RawAnswer {
   const [head = '', ...rest] = raw.split('\r\n\r\n')
   const [statusLine = '', ...lines] = head.split('\r\n')
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]))
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  )
   const body = rest.join('\r\n\r\n')
   const text = headers['transfer-encoding'] === 'chunked' ? unchunk(body) : body
   const isStream = headers['content-type']?.startsWith('text/event-stream') === true
@@ -259,7 +277,11 @@ export async function openSession(door: Door, bearer = 'alice', capabilities: Js
 const ENVELOPE = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} }
 
 /** A request of the stateless revision with the headers it needs. */
-export function stateless(method: string, params: JsonObject = {}, meta: JsonObject = {}): { headers: Record<string, string>; body: string } {
+export function stateless(
+  method: string,
+  params: JsonObject = {},
+  meta: JsonObject = {},
+): { headers: Record<string, string>; body: string } {
   const name = params['name'] ?? params['uri']
   const headers = {
     'mcp-protocol-version': '2026-07-28',
