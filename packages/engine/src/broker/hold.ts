@@ -37,10 +37,13 @@ export async function hold(bench: Bench, held: HeldCall): Promise<Verdict> {
     return refuse('APPROVAL_MISMATCH', 'the approval was asked for another call, or the tool or the policy changed since')
   }
   if (!approval) return openApproval(bench, held, digest)
-  if (approval.state === 'pending') approval = await bench.approvals.wait(approval.id, bench.settings.approvalWaitMs, call.signal)
+  if (approval.state === 'pending') {
+    await bench.approvals.wait(approval.id, bench.settings.approvalWaitMs, call.signal)
+    approval = (await bench.approvals.find(approval.id)) ?? approval
+  }
   if (approval.state === 'pending') return { ...common, effect: 'hold', approval }
   const ended = ENDED[approval.state]
-  if (ended) return refuse(ended.fault, approval.note === undefined ? ended.detail : `${ended.detail}: ${approval.note}`, approval)
+  if (ended) return refuse(ended.fault, ended.detail, approval)
   return decideAgain(bench, held, approval, digest)
 }
 

@@ -1,16 +1,11 @@
 /** Answers a repeated request with its first answer: the caller lost it, or retries because it can't know. */
-import { createHash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import type { Receipt } from '@ephor/engine/ledger'
 import type { Asking, Bench } from './perform.ts'
 import { digestCall } from './resolve.ts'
 import { toAsked } from './seal.ts'
+import { idempotencyOf } from './store.ts'
 import type { Asked } from './types.ts'
-
-/** The key as it is stored: the agent's own, so that no agent can find another's answers. */
-export function idempotencyOf(agent: string, key: string | undefined): string | undefined {
-  return key === undefined ? undefined : createHash('sha256').update(`${agent}\n${key}`).digest('hex')
-}
 
 /** @throws Fault IDEMPOTENCY_MISMATCH when the key was used for another call. */
 export async function repeated(bench: Bench, { who, call }: Asking, key: string): Promise<Asked | undefined> {

@@ -7,11 +7,10 @@ import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { EntryDraft, Receipt } from '@ephor/engine/ledger'
 import type { Obligation } from '@ephor/engine/policy'
 import type { Asking, Bench } from './perform.ts'
-import { idempotencyOf } from './repeat.ts'
 import { digestCall } from './resolve.ts'
 import type { Resolved, Unresolved } from './resolve.ts'
 import type { Ended } from './run-bounded.ts'
-import { insertDecision, setOutcome } from './store.ts'
+import { idempotencyOf, insertDecision, setOutcome } from './store.ts'
 import type { StoredDecision } from './store.ts'
 import type { Asked, DecisionRow, OutcomeStatus, Performed, Permitted } from './types.ts'
 import type { Verdict } from './verdict.ts'
@@ -91,7 +90,9 @@ export function toAsked(bench: Bench, row: StoredDecision, receipt: Receipt, app
     return { ...sealed, kind: 'permitted', obligations: row.obligations, timeoutMs, deadline: row.deadline ?? row.at, row }
   }
   if (row.fault === undefined && approval) return { ...sealed, kind: 'held', approval: { id: approval.id, expiresAt: approval.expiresAt } }
-  return { ...sealed, kind: 'refused', fault: row.fault ?? 'POLICY_DENIED', detail: row.detail ?? '' }
+  // A person's note is shown to the agent and kept in its own encrypted payload, never in the row.
+  const note = row.fault === 'APPROVAL_DENIED' && approval?.note !== undefined ? `: ${approval.note}` : ''
+  return { ...sealed, kind: 'refused', fault: row.fault ?? 'POLICY_DENIED', detail: (row.detail ?? '') + note }
 }
 
 /**

@@ -1,4 +1,5 @@
 /** The broker's own table: decisions as lists, events and recovery need them. */
+import { createHash } from 'node:crypto'
 import type { FaultCode } from '@ephor/contract'
 import type { Change, Store } from '@ephor/engine/kernel'
 import type { Selectable } from 'kysely'
@@ -35,6 +36,11 @@ type Tables = { broker_decision: DecisionTable }
 
 /** A row with what only recovery and repeated requests need. */
 export type StoredDecision = DecisionRow & { idempotency: string | undefined; deadline: number | undefined }
+
+/** The key as it is stored: the agent's own, so that no agent can find another's answers. */
+export function idempotencyOf(agent: string, key: string | undefined): string | undefined {
+  return key === undefined ? undefined : createHash('sha256').update(`${agent}\n${key}`).digest('hex')
+}
 
 const INSERT = `INSERT INTO broker_decision (tenant, id, at, door, agent, session, method, server, tool, kind, risk, effect, fault, detail,
   reasons, obligations, approval, policy, digest, idempotency, deadline)
