@@ -10,6 +10,7 @@ let shown = 50
 /** Agents and tool servers choose what is shown here: what is invisible or changes direction is written out. */
 function plain(text) {
   return String(text).replaceAll(
+    // oxlint-disable-next-line no-control-regex -- control characters are what this is about
     /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )

@@ -22,7 +22,7 @@ export function plain(text: string): string {
 function cell(value: unknown): string {
   if (value === undefined || value === null || value === '') return '-'
   if (Array.isArray(value)) return value.length === 0 ? '-' : plain(value.map(String).join(', '))
-  return plain(typeof value === 'object' ? JSON.stringify(value) : String(value))
+  return plain(typeof value === 'string' ? value : JSON.stringify(value))
 }
 
 export type Column<T> = [title: string, value: (row: T) => unknown]

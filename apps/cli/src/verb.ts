@@ -31,6 +31,7 @@ export function examples(command: Command, ...lines: readonly string[]): Command
 }
 
 /** Runs a verb against the server: connected when it starts. */
+// oxlint-disable-next-line no-unnecessary-type-parameters -- commander's actions are untyped; the verb says what it takes
 export function served<A extends unknown[], O extends CommonOptions>(
   io: Io,
   run: (connection: Connection, options: O, ...args: A) => Promise<void>,

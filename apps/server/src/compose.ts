@@ -109,7 +109,14 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
     const approvals = openApprovals({ store, ledger, clock, log, inGroup })
     closers.push(() => approvals.close())
     const broker = createBroker({
-      ...{ store, ledger, identity, registry, policy, approvals, clock, log },
+      store,
+      ledger,
+      identity,
+      registry,
+      policy,
+      approvals,
+      clock,
+      log,
       settings: {
         timeoutMs: settings.calls.timeout,
         outcomeDeadlineMs: settings.calls.outcomeDeadline,
@@ -121,7 +128,12 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
     const upstreams = openUpstreams({ registry, vault, log, version: VERSION, limits: { maxMessageBytes: settings.limits.resultBytes } })
     closers.push(() => upstreams.close())
     const gateway = createGateway({
-      ...{ identity, broker, registry, upstreams, clock, log },
+      identity,
+      broker,
+      registry,
+      upstreams,
+      clock,
+      log,
       settings: { allowedHosts: hostsOf(settings), maxBodyBytes: settings.limits.bodyBytes, sessionIdleMs: settings.mcp.sessionIdle },
     })
     return { keys, store, clock, feed, ledger, registry, vault, identity, policy, approvals, broker, upstreams, gateway, close }
@@ -161,6 +173,6 @@ export function buildApp(
   mountHealth(app, rooms)
   mountDescription(app, origins.own)
   mountConsole(app)
-  const endStreams = mountEvents(app, { ledger: rooms.ledger, onAppend: feed.onAppend, authenticate })
+  const endStreams = mountEvents(app, { ledger: rooms.ledger, onAppend: (listener) => feed.onAppend(listener), authenticate })
   return { app, endStreams }
 }

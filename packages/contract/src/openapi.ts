@@ -20,9 +20,26 @@ const SECURITY: Record<Operation['who'], Schema[]> = {
   either: [{ agent: [] }, { person: [] }],
 }
 
+/** Any JSON value: the one shape that is defined by itself. */
+const JSON_REF = '#/components/schemas/Json'
+const JSON_VALUE = {
+  description: 'Any JSON value.',
+  anyOf: [
+    { type: ['string', 'number', 'boolean', 'null'] },
+    { type: 'array', items: { $ref: JSON_REF } },
+    { type: 'object', additionalProperties: { $ref: JSON_REF } },
+  ],
+}
+
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Schema {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', reused: 'inline' })
-  return rest
+  const {
+    $schema: _,
+    $defs = {},
+    ...rest
+  } = z.toJSONSchema(schema, { io, target: 'draft-2020-12', unrepresentable: 'any', reused: 'inline' })
+  // zod defines `z.json()` beside each schema that uses it, where a reference inside an OpenAPI document can't reach it.
+  if (Object.values($defs).some(({ anyOf }) => anyOf?.length !== 6)) throw new Error('a schema other than z.json() refers to itself')
+  return JSON.parse(JSON.stringify(rest).replaceAll(/"#\/\$defs\/\w+"/g, JSON.stringify(JSON_REF))) as Schema
 }
 
 function parameters(object: z.ZodObject | undefined, place: 'path' | 'query'): Schema[] {
@@ -104,7 +121,7 @@ export function toOpenApi(operations: Operations, at: { version: string; url: st
     tags: [...new Set(Object.values(operations).map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: {
-      schemas: { Problem: PROBLEM },
+      schemas: { Problem: PROBLEM, Json: JSON_VALUE },
       securitySchemes: {
         agent: { type: 'http', scheme: 'bearer', description: "An agent's token or local credential." },
         person: { type: 'http', scheme: 'bearer', description: "A person's session." },

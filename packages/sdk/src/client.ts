@@ -36,7 +36,8 @@ function address(url: string, operation: Operation, { params = {}, query = {} }:
     return encodeURIComponent(value)
   })
   const at = new URL(url.replace(/\/+$/, '') + path)
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) at.searchParams.set(name, String(value))
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined) at.searchParams.set(name, typeof value === 'string' ? value : JSON.stringify(value))
   return at
 }
 

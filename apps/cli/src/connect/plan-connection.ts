@@ -22,7 +22,7 @@ export type Candidate = {
 export type Survey = { candidates: Candidate[]; servers: FoundServer[]; sections: [Section, ...Section[]] }
 
 /** The nearest name that Ephor allows, different from those taken in the same file. */
-export function nameFor(name: string, taken: ReadonlySet<string>): string {
+function nameFor(name: string, taken: ReadonlySet<string>): string {
   const plain = name
     .normalize('NFKD')
     .toLowerCase()

@@ -28,14 +28,15 @@ function desktop(home: string): string[] {
   ]
 }
 
-export async function welcome({ url, demo, signInLink }: RunningServer, settings: EffectiveSettings): Promise<string> {
+export async function welcome(running: RunningServer, settings: EffectiveSettings): Promise<string> {
+  const { url, demo } = running
   const mcp = `${url}/mcp`
   const credential = demo && readFileSync(demo.file, 'utf8').trim()
   const lines = [
     '',
     `${bold('Ephor is running.')} ${dim(`Data in ${settings.home}`)}`,
     '',
-    `  Console       ${await signInLink()}`,
+    `  Console       ${await running.signInLink()}`,
     `                ${dim('signs you in once, within ten minutes; ephor login makes another')}`,
     `  API           ${url}/v1  ${dim(`described at ${url}/openapi.json`)}`,
     `  MCP endpoint  ${mcp}`,

@@ -46,7 +46,7 @@ async function tail(io: Io, { client, options: server }: Connection, options: Co
       io.stdout.write(`${JSON.stringify(event)}\n`)
       continue
     }
-    const id = String(event.body['id']).split('/')[0] ?? ''
+    const id = typeof event.body['id'] === 'string' ? (event.body['id'].split('/')[0] ?? '') : ''
     const decision = await client.showDecision({ params: { id } }).catch(() => undefined)
     // A permit is shown once more when it ended; a decision that has nothing to run, once.
     if (decision)

@@ -36,7 +36,7 @@ function checkHome(home: string): Check {
     return problem('data folder', `${home} can't be written`, 'Correct its owner or permissions, or set EPHOR_HOME.')
   }
   const { bavail, bsize } = statfsSync(home)
-  const free = Number(bavail) * Number(bsize)
+  const free = bavail * bsize
   const detail = `${home}, ${Math.round(free / 1024 / 1024)} MiB free`
   // A store that can't write permits nothing: better to hear of it before.
   if (free < 200 * 1024 * 1024)

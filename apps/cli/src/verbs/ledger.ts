@@ -27,11 +27,11 @@ async function exportTo(io: Io, options: CommonOptions, folder: string): Promise
     const { home } = settingsOf(io, options)
     const nobody = error instanceof Fault && error.code === 'SERVER_UNREACHABLE'
     if (!nobody || options.url !== undefined || !existsSync(join(home, 'store.db'))) throw error
-    const { ledger, close } = await openLedgerOffline(home)
+    const offline = await openLedgerOffline(home)
     try {
-      return await ledger.exportTo(folder)
+      return await offline.ledger.exportTo(folder)
     } finally {
-      await close()
+      await offline.close()
     }
   }
 }

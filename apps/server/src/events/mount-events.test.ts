@@ -60,10 +60,15 @@ async function world(start = 0, timing: { heartbeatMs?: number; slowMs?: number 
   }
 }
 
-/** Reads until `done` says so, then hangs up. */
-async function read(url: string, done: (text: string) => boolean, headers: Record<string, string> = {}): Promise<string> {
+/** Reads until `done` says so, then hangs up. `opened` runs once the stream is there. */
+async function read(
+  url: string,
+  done: (text: string) => boolean,
+  { headers = {}, opened = () => {} }: { headers?: Record<string, string>; opened?: () => void } = {},
+): Promise<string> {
   const abort = new AbortController()
   const response = await fetch(url, { headers, signal: abort.signal })
+  opened()
   let text = ''
   const decoder = new TextDecoder()
   for await (const chunk of response.body ?? []) {
@@ -77,17 +82,17 @@ const ids = (text: string) => [...text.matchAll(/^id: (\d+)$/gm)].map((match) =>
 
 test('a reader gets entries as they become durable, from the end of the ledger on', async () => {
   const { add, url } = await world(3)
-  const text = read(url, (t) => ids(t).length === 2)
-  setTimeout(() => {
+  const opened = () => {
     add('decision', { effect: 'permit' })
     add('approval.opened')
-  }, 100)
+  }
+  const text = read(url, (t) => ids(t).length === 2, { opened })
   expect(await text).toMatch(/id: 3\nevent: decision\ndata: \{"seq":3,.*"effect":"permit".*\n\nid: 4\nevent: approval.opened/)
 })
 
 test('a reader that comes back goes on after the last entry it saw, over more than a page', async () => {
   const { url } = await world(450)
-  expect(ids(await read(url, (t) => ids(t).length === 440, { 'last-event-id': '9' }))).toEqual(
+  expect(ids(await read(url, (t) => ids(t).length === 440, { headers: { 'last-event-id': '9' } }))).toEqual(
     Array.from({ length: 440 }, (_, i) => i + 10),
   )
   expect((await fetch(url, { headers: { 'last-event-id': 'x' } })).status).toBe(400)
@@ -111,8 +116,7 @@ test('agents and strangers get no stream', async () => {
 
 test('a reader whose session ends is cut off at the next heartbeat', async () => {
   const { url, become, listeners } = await world(0, { heartbeatMs: 30 })
-  const over = read(url, () => false)
-  setTimeout(() => become(undefined), 100)
+  const over = read(url, (text) => (text.includes('\n: ') && become(undefined), false))
   expect(await over).toContain(': \n\n')
   expect(listeners.size).toBe(0)
 })
@@ -131,7 +135,6 @@ test('a reader that takes nothing is dropped, and nothing piles up for it', asyn
 
 test('a stop ends the streams', async () => {
   const { url, stop } = await world()
-  const over = read(url, () => false)
-  setTimeout(stop, 50)
+  const over = read(url, () => false, { opened: stop })
   expect(await over).toBe('retry: 2000\n\n')
 })

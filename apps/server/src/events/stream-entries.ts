@@ -19,10 +19,14 @@ export type StreamOptions = {
   signal: AbortSignal
 }
 
+/** The ledger writes a type into every body. */
+function typeOf({ body }: Entry): string {
+  return typeof body['type'] === 'string' ? body['type'] : ''
+}
+
 function format(entry: Entry): string {
-  const { type, at } = entry.body
-  const event = { seq: entry.seq, type, at, body: entry.body }
-  return `id: ${entry.seq}\nevent: ${String(type)}\ndata: ${JSON.stringify(event)}\n\n`
+  const event = { seq: entry.seq, type: typeOf(entry), at: entry.body['at'], body: entry.body }
+  return `id: ${entry.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }
 
 /** Resolves true when the reader took the bytes, false when it was too slow or went away. */
@@ -65,7 +69,7 @@ export async function streamEntries(response: ServerResponse, options: StreamOpt
     for (;;) {
       const entries = await ledger.list({ after, limit: PAGE })
       const text = entries
-        .filter(({ body }) => types.length === 0 || types.some((type) => String(body['type']).startsWith(type)))
+        .filter((entry) => types.length === 0 || types.some((type) => typeOf(entry).startsWith(type)))
         .map(format)
         .join('')
       after = entries.at(-1)?.seq ?? after

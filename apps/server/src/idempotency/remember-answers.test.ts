@@ -84,7 +84,7 @@ test("one's key says nothing about another's, and nobody's key is remembered", a
 test('two at once run once', async () => {
   const { post, runs, hold } = await world()
   let open = () => {}
-  hold(new Promise((resolve) => (open = resolve)))
+  void hold(new Promise((resolve) => (open = resolve)))
   const first = post({ a: 1 }, 'k1')
   await expect.poll(runs).toBe(1)
   expect((await post({ a: 1 }, 'k1')).json()).toMatchObject({ code: 'CONFLICT', detail: expect.stringContaining('still running') })

@@ -34,7 +34,7 @@ export function rememberAnswers(app: FastifyInstance, { store, kek, clock, authe
   app.addHook('preHandler', async (request, reply) => {
     const key = keyOf(request)
     const principal = key === undefined ? undefined : await authenticate(request, reply).catch(() => undefined)
-    if (key === undefined || !principal) return
+    if (key === undefined || !principal) return undefined
     const owner = principal.id
     const digest = createHash('sha256')
       .update(`${request.method} ${request.url}\n${JSON.stringify(request.body ?? null)}`)
@@ -43,7 +43,7 @@ export function rememberAnswers(app: FastifyInstance, { store, kek, clock, authe
       await answers.claim(owner, key, digest, clock.now())
       claimed.set(request, { owner, key })
       running.add(`${owner} ${key}`)
-      return
+      return undefined
     } catch (error) {
       if (!(error instanceof Fault) || error.code !== 'CONFLICT') throw error
     }
@@ -66,7 +66,7 @@ export function rememberAnswers(app: FastifyInstance, { store, kek, clock, authe
       const answer = {
         status: reply.statusCode,
         type: String(reply.getHeader('content-type') ?? 'application/json'),
-        body: payload ? String(payload) : '',
+        body: typeof payload === 'string' ? payload : '',
       }
       // A refusal changed nothing, so the same key may try again.
       if (done) await answers.fill(claim.owner, claim.key, answer)

@@ -94,7 +94,7 @@ function gather(input: SettingsInput): { given: Map<string, Given>; file: string
   const environment = readEnvironment(input.environment)
   const named = input.config ?? input.environment['EPHOR_CONFIG']
   const home = input.flags['home'] ?? input.environment['EPHOR_HOME'] ?? '.ephor'
-  const usual = join(resolve(input.folder, String(home)), 'ephor.yaml')
+  const usual = join(resolve(input.folder, typeof home === 'string' ? home : '.ephor'), 'ephor.yaml')
   const file = named ? resolve(input.folder, named) : existsSync(usual) ? usual : undefined
   if (file)
     for (const [path, value] of readFile(file)) {
