@@ -31,7 +31,7 @@ export const Transport = z.discriminatedUnion('type', [
 ])
 export type Transport = z.output<typeof Transport>
 
-export const Paths = z
+const Paths = z
   .array(z.string().max(512).startsWith('/'))
   .max(64)
   .describe('JSON pointers of the arguments that are file paths; `*` stands for every element, as in `/paths/*`.')

@@ -40,7 +40,7 @@ export async function openRegistry({ store, ledger, clock }: RegistryOptions): P
     agents: () => [...projection.agents.values()],
     agent: (id) => projection.agents.get(id),
     proposeServer: (draft, by, prepare) => inTurn(() => servers.propose(draft, by, prepare)),
-    observeTools: (name, definitions) => inTurn(() => servers.observe(name, definitions)),
+    observeTools: (name, definitions) => inTurn(() => servers.observeOrBlock(name, definitions)),
     observeFailure: (name, detail) => servers.fail(name, detail),
     acceptServer: (name, choice, by) => inTurn(() => servers.accept(name, choice, by)),
     classifyTool: (name, tool, as, by) => inTurn(() => servers.classify(name, tool, as, by)),

@@ -78,6 +78,14 @@ export class Projection {
     if (server) this.#set(server, tools)
   }
 
+  /** Nobody knows what the server's tools are now: none stays callable until the next refresh. */
+  block(name: string, error: string): void {
+    const server = this.servers.get(name)
+    if (server) this.servers.set(name, { ...server, error })
+    for (const [key, tool] of this.tools.get(name) ?? [])
+      if (tool.state === 'accepted') this.tools.get(name)?.set(key, { ...tool, state: 'changed' })
+  }
+
   async refreshAgent(id: string): Promise<void> {
     const [agent] = await readAgents(this.#store, id)
     if (agent) this.agents.set(id, toAgent(agent))

@@ -39,7 +39,13 @@ export function agentWrites({
 
   async function write(id: string, part: Part): Promise<Agent> {
     await ledger.append(part)
-    await projection.refreshAgent(id)
+    try {
+      await projection.refreshAgent(id)
+    } catch (error) {
+      // What is written is not known here any more: better unknown than still active.
+      projection.agents.delete(id)
+      throw error
+    }
     tell({ agent: id })
     return known(id)
   }

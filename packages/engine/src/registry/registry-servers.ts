@@ -35,7 +35,7 @@ export function digestSettings(salt: string, transport: string, folders: string)
 }
 
 /** What accepting now would classify the tool as. */
-export function proposalOf(tool: Tool): Proposal {
+function proposalOf(tool: Tool): Proposal {
   const { kind, risk, paths } = tool
   return tool.seen ? reclassify({ kind, risk, paths }, tool.definition, tool.seen) : { kind, risk, paths }
 }
@@ -87,7 +87,12 @@ export class ServerWrites {
 
   async #write(name: string, part: Part): Promise<ToolServer> {
     await this.#parts.ledger.append(part)
-    await this.#parts.projection.refreshServer(name)
+    try {
+      await this.#parts.projection.refreshServer(name)
+    } catch (error) {
+      this.#parts.projection.block(name, 'it could not be read back from the store')
+      throw error
+    }
     this.#parts.tell({ server: name })
     return this.#parts.projection.servers.get(name) as ToolServer
   }
@@ -148,6 +153,19 @@ export class ServerWrites {
     } else if (server.error !== undefined) {
       await this.#parts.projection.refreshServer(name)
       this.#parts.tell({ server: name })
+    }
+  }
+
+  /** As `observe`; a list that can't be recorded must not leave what it replaces callable. */
+  async observeOrBlock(name: string, definitions: readonly JsonObject[]): Promise<void> {
+    try {
+      await this.observe(name, definitions)
+    } catch (error) {
+      if (!(error instanceof Fault) || (error.code !== 'SERVER_REFUSED' && error.code !== 'SERVER_UNKNOWN')) {
+        this.#parts.projection.block(name, 'its tool list could not be recorded')
+        this.#parts.tell({ server: name })
+      }
+      throw error
     }
   }
 

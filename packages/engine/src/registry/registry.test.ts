@@ -1,6 +1,7 @@
 /** The registry against hostile servers: what was accepted stays pinned, what changed is shown, and nothing fills the store. */
 import Database from 'better-sqlite3'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Fault } from '@ephor/contract'
 import type { JsonObject } from '@ephor/engine/kernel'
 import { LIMITS } from './check-definitions.ts'
 import { faultOf, openWorld, PERSON } from './test-world.ts'
@@ -227,6 +228,18 @@ describe('a hostile list', () => {
     await world.registry.observeTools('files', [read])
     expect(stateOf('read')).toBe('accepted')
   })
+})
+
+test('a list that cannot be recorded leaves nothing callable, until one can', async () => {
+  await accepted(read, write)
+  vi.spyOn(world.ledger, 'append').mockRejectedValueOnce(new Fault('STORE_UNAVAILABLE', 'full'))
+  expect(await faultOf(world.registry.observeTools('files', [read, tool('write')]))).toBe('STORE_UNAVAILABLE')
+  expect(world.registry.tools('files').map(({ state }) => state)).toEqual(['changed', 'changed'])
+  expect(world.registry.server('files')?.error).toContain('not be recorded')
+  await world.registry.observeTools('files', [read, write])
+  expect(world.registry.tools('files').map(({ state }) => state)).toEqual(['accepted', 'accepted'])
+  await world.registry.observeTools('files', [read, tool('write')])
+  expect(stateOf('write')).toBe('changed')
 })
 
 describe('an agent', () => {

@@ -142,6 +142,11 @@ describe('secrets in a transport', () => {
     expect(JSON.stringify(transport)).not.toMatch(/abc|pw@/)
   })
 
+  test('two fields that come to the same name keep their own values', () => {
+    const { transport } = extractSecrets('s', { type: 'stdio', command: 'x', args: [], env: { 'MY KEY': 'one', MY_KEY: 'two' } })
+    expect(transport).toMatchObject({ env: { 'MY KEY': 'secret:s.MY_KEY', MY_KEY: 'secret:s.MY_KEY-2' } })
+  })
+
   test('every header is one, and an address that carries one', () => {
     const { transport, secrets } = extractSecrets('r', {
       type: 'http',

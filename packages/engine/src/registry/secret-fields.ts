@@ -50,7 +50,9 @@ export type Extracted = { transport: Transport; secrets: { name: string; value: 
 export function extractSecrets(server: string, transport: Transport): Extracted {
   const secrets: { name: string; value: string }[] = []
   const move = (field: string, value: string): string => {
-    const name = nameFor(server, field)
+    let name = nameFor(server, field)
+    // Two fields may come to the same name once their odd characters are gone.
+    for (let i = 2; secrets.some((secret) => secret.name === name); i++) name = `${nameFor(server, field).slice(0, 124)}-${i}`
     secrets.push({ name, value })
     return `secret:${name}`
   }

@@ -88,7 +88,8 @@ export interface Registry {
   /**
    * The server's whole tool list as the gateway just got it: new tools become proposed, different ones changed, missing
    * ones gone. @throws Fault SERVER_REFUSED when the list is over the limits or names a tool twice: then it is recorded in
-   * `error` and none of the server's tools stays callable until a good list comes.
+   * `error` and none of the server's tools stays callable until a good list comes. Nor does any when it can't be recorded:
+   * STORE_UNAVAILABLE.
    */
   observeTools(server: string, definitions: readonly JsonObject[]): Promise<void>
   /** The server could not be reached: kept in `error` until it next lists its tools. Health, not evidence: no ledger entry. */
