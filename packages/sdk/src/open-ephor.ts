@@ -1,6 +1,8 @@
 /** The enforcement point: asks Ephor before an action, waits for people, runs it, and reports what came of it. */
-import { callsOperations, Fault, identityOperations } from '@ephor/contract'
+import { callsOperations, Fault, identityOperations, ledgerOperations } from '@ephor/contract'
 import type { FaultCode, OperationResponse } from '@ephor/contract'
+import { parseVerifierKey, verifyReceipt } from '@ephor/proof'
+import type { Checkpoint } from '@ephor/proof'
 import { agentKeyBearer } from './agent-key.ts'
 import type { AgentKey } from './agent-key.ts'
 import { makeClient } from './client.ts'
@@ -8,7 +10,7 @@ import type { Client, ClientOptions } from './client.ts'
 import { reportOutcome } from './report-outcome.ts'
 import { verifyWarrant } from './verify-warrant.ts'
 
-const operations = { ...callsOperations, ...identityOperations }
+const operations = { ...callsOperations, ...identityOperations, ...ledgerOperations }
 type CallAnswer = OperationResponse<typeof callsOperations.askCall>
 type Permit = Extract<CallAnswer, { kind: 'permitted' }>
 type Receipt = Permit['receipt']
@@ -19,6 +21,8 @@ export type EphorOptions = {
   url: string
   /** A local credential (`eph_…`), or the agent's own key. */
   credential: string | AgentKey
+  /** The ledger's verifier key as you got it from a source you trust; what Ephor itself says, once, unless given. */
+  verifierKey?: string
   /** How long `call` waits for a person, in ms; until the approval expires unless said. */
   approvalWaitMs?: number
   fetch?: typeof globalThis.fetch
@@ -56,6 +60,12 @@ export type Ephor = {
    * @throws Fault for everything that is neither a permit, a hold nor a refusal: SERVER_UNREACHABLE, UNAUTHENTICATED, …
    */
   call<T>(request: CallRequest, run: (permit: RunPermit) => Promise<T>): Promise<CallResult<T>>
+  /**
+   * Checks that the ledger kept the promise of a receipt: the entry is in the tree that a signed checkpoint covers.
+   * @returns that checkpoint, to keep
+   * @throws ProofError when it is not, or the proof is not of this ledger.
+   */
+  verifyReceipt(receipt: Receipt): Promise<Checkpoint>
   readonly client: Client<typeof operations>
 }
 
@@ -126,8 +136,14 @@ export function openEphor(options: EphorOptions): Ephor {
     return { kind: 'done', decision, value, receipt, outcomeReceipt: outcome }
   }
 
+  let verifierKey = options.verifierKey
   return {
     client,
+    async verifyReceipt(receipt) {
+      verifierKey ??= (await client.getLedgerHead()).verifierKey
+      const { proof } = await client.getLedgerProof({ params: { seq: receipt.seq } })
+      return verifyReceipt(receipt, proof, parseVerifierKey(verifierKey))
+    },
     async call(request, run) {
       const answer = await askUntilDecided(client, request, options.approvalWaitMs ?? Infinity)
       if (answer.kind === 'permitted') return runPermitted(request, answer, run)
