@@ -179,15 +179,24 @@ test('a remembered decision cannot be changed by who gets it', async () => {
   expect(() => (decision.reasons as unknown[]).push('x')).toThrow(TypeError)
 })
 
-test('the memory is bounded in entries and in bytes, and forgets the oldest first', () => {
-  const memo = makeMemo<number>(3, 1e9)
-  for (const key of ['a', 'b', 'c']) memo.set(key, 1)
-  memo.get('a')
-  memo.set('d', 1)
-  expect([memo.get('a'), memo.get('b'), memo.size]).toEqual([1, undefined, 3])
+test('the memory is bounded in entries and in bytes, and keeps what is used', () => {
+  const memo = makeMemo<number>(20, 1e9)
+  memo.set('hot', 1)
+  for (let i = 0; i < 1000; i++) {
+    memo.set(`cold${i}`, i)
+    expect(memo.get('hot')).toBe(1)
+    expect(memo.size).toBeLessThanOrEqual(20)
+  }
+  expect(memo.get('cold0')).toBeUndefined()
+  expect(memo.get('cold999')).toBe(999)
   const small = makeMemo<number>(1000, 5000)
   for (let i = 0; i < 100; i++) small.set(`${i}${'x'.repeat(500)}`, i)
   expect(small.size).toBeLessThan(5)
-  small.set('y'.repeat(100_000), 1)
-  expect(small.get('y'.repeat(100_000))).toBeUndefined()
+  for (const key of ['y'.repeat(100_000), 'y'.repeat(4000)]) {
+    small.set(key, 1)
+    expect(small.get(key)).toBeUndefined()
+  }
+  const none = makeMemo<number>(0, 1e9)
+  none.set('a', 1)
+  expect(none.get('a')).toBeUndefined()
 })

@@ -1,8 +1,13 @@
 /** The life of a policy folder: activated, refused, kept across a restart, followed by the watch, re-checked in a new world. */
-import { rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { loadKeys, makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
+import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import { expect, test } from 'vitest'
+import { openPolicy } from './open-policy.ts'
 import { openRoom, policyFolder, requestOf, toolOf, until, world } from './policy.fixture.ts'
+import { policyMigrations } from './store.ts'
 
 const PERMIT = '@reason("r") permit (principal, action, resource);'
 const NEXT = '@reason("next") permit (principal, action in Action::"read", resource);'
@@ -90,6 +95,22 @@ test('texts that somebody put into the table are not policies: the ledger names 
   await second.close()
 })
 
+test('an older version does not come back when somebody takes the latest row away', async () => {
+  const first = await openRoom({ 'a.cedar': PERMIT })
+  writeFileSync(join(first.folder, 'a.cedar'), NEXT)
+  await first.policy.reload()
+  await first.policy.close()
+  await first.store.commit({ changes: [{ sql: 'DELETE FROM policy_bundle WHERE activation = 2', params: [], rows: 1 }] })
+  const broken = policyFolder({ 'a.cedar': BROKEN })
+  const second = await openRoom({}, { folder: broken, store: first.store, ledger: first.ledger })
+  expect(second.policy.version()).toBeUndefined()
+  // Mended, it goes on under a number of its own.
+  writeFileSync(join(broken, 'a.cedar'), PERMIT)
+  await second.policy.reload()
+  expect(first.ledger.entries.at(-1)).toMatchObject({ type: 'policy.activated', body: { activation: 3 } })
+  await second.close()
+})
+
 test('what the ledger could not record does not become active, and is tried again', async () => {
   const { policy, folder, ledger, close } = await openRoom({ 'a.cedar': PERMIT }, { pollMs: 60_000 })
   const first = policy.version()
@@ -142,4 +163,33 @@ test('a check looks at a folder or at texts and changes nothing', async () => {
   expect(await policy.check(latin)).toMatchObject([{ code: 'FILE_UNREADABLE', file: 'x.cedar' }])
   expect(ledger.entries).toHaveLength(1)
   await close()
+})
+
+test('on the real ledger too, the last good texts outlive a restart', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'ephor-policy-ledger-'))
+  const keys = loadKeys(join(home, 'keys'))
+  const outside = join(home, 'checkpoint')
+  const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }) as string
+  const extension = ledgerExtension({ origin: 'policy.test/ephor', ledgerKeyPem, outside })
+  const log = makeLog('silent')
+  const folder = policyFolder({ 'a.cedar': PERMIT })
+  const open = async () => {
+    const store = await openSqlite({ file: join(home, 'ephor.db'), migrations: [ledgerMigrations, policyMigrations], extension })
+    const ledger = await openLedger({ store, keys, clock: systemClock, log, outside })
+    const policy = await openPolicy({ folder, world, store, ledger, log, clock: systemClock, timeoutMs: 5000 })
+    const close = async () => {
+      await policy.close()
+      await ledger.close()
+      await store.close()
+    }
+    return { policy, ledger, close }
+  }
+  const first = await open()
+  const version = first.policy.version()
+  await first.close()
+  writeFileSync(join(folder, 'a.cedar'), BROKEN)
+  const second = await open()
+  expect(second.policy.version()).toBe(version)
+  expect((await second.ledger.list({ limit: 10 })).map(({ body }) => body.type)).toEqual(['policy.activated', 'policy.refused'])
+  await second.close()
 })

@@ -60,8 +60,6 @@ type State = {
   refused: PolicyStatus['refused']
   /** What the folder was when it was last looked at, so that the same is not judged twice. */
   seen: string | undefined
-  /** Number of the last activation that the store knows. */
-  activation: number
 }
 
 function decideUnder(state: State, { log }: PolicyOptions): void {
@@ -91,10 +89,10 @@ async function restore(state: State, options: PolicyOptions): Promise<void> {
   const { store, ledger, log } = options
   const stored = await lastBundle(store)
   if (!stored) return
-  state.activation = stored.activation
-  // Whoever can write the table could put other texts there; the ledger holds the digest of the right ones.
+  // Whoever can write the table could put other texts there, or take the latest row away; the ledger knows the right one.
   const entry = await ledger.find(activationId(stored.activation))
-  if (entry?.body.version !== stored.version || versionOf(stored.files) !== stored.version) {
+  const later = await ledger.find(activationId(stored.activation + 1))
+  if (later || entry?.body.version !== stored.version || versionOf(stored.files) !== stored.version) {
     log.error({ activation: stored.activation }, 'the stored policies are not those that the ledger names; they stay unused')
     return
   }
@@ -117,13 +115,19 @@ async function refuse(state: State, options: PolicyOptions, version: string, fin
   )
 }
 
+/** After the last that the store knows, and after any that only the ledger knows. */
+async function nextActivation({ store, ledger }: PolicyOptions): Promise<number> {
+  let next = ((await lastBundle(store))?.activation ?? 0) + 1
+  while (await ledger.find(activationId(next))) next++
+  return next
+}
+
 async function activate(state: State, options: PolicyOptions, checked: Checked, files: PolicyFiles): Promise<void> {
   const { ledger, log, clock } = options
-  const at = { activation: state.activation + 1, activatedAt: clock.now() }
+  const at = { activation: await nextActivation(options), activatedAt: clock.now() }
   const { version, policies } = checked
   const entry = activatedEntry({ ...at, version, policies: policies.size, previous: state.active?.version, schema: state.schema.digest })
   await ledger.append({ changes: [insertBundle({ ...at, version, files })], entries: [entry] })
-  state.activation = at.activation
   state.refused = undefined
   put(state, options, checked, files, at)
   log.info({ version, policies: policies.size, files: Object.keys(files).length }, 'policies are active')
@@ -222,7 +226,6 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     decider: undefined,
     refused: undefined,
     seen: undefined,
-    activation: 0,
   }
   let tail: Promise<unknown> = Promise.resolve()
   /** One after another: two looks at once could activate in the wrong order. */
