@@ -1,7 +1,8 @@
 /** Authenticated encryption of one value, bound to what it belongs to: AES-256-GCM (NIST SP 800-38D) with associated data. */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { Fault } from '@ephor/contract'
+import { freshBytes } from './fresh-bytes.ts'
 
 const NONCE = 12
 const TAG = 16
@@ -12,7 +13,7 @@ const TAG = 16
  * @returns nonce (12) || ciphertext || tag (16)
  */
 export function sealEnvelope(key: Uint8Array | KeyObject, about: string, plain: Uint8Array): Uint8Array {
-  const nonce = randomBytes(NONCE)
+  const nonce = freshBytes(NONCE)
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(about))
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
 }

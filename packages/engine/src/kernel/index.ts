@@ -2,6 +2,7 @@
 export { isoTime, systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
 export { openEnvelope, sealEnvelope } from './envelope.ts'
+export { freshBytes } from './fresh-bytes.ts'
 export { loadKeys } from './load-keys.ts'
 export type { Keys } from './load-keys.ts'
 export { makeLog } from './log.ts'

@@ -1,8 +1,7 @@
 /** Turns a draft into what is stored: the canonical body with its commitments, and the sealed payloads. */
-import { randomFillSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { Fault } from '@ephor/contract'
-import { isoTime, sealEnvelope } from '@ephor/engine/kernel'
+import { freshBytes, isoTime, sealEnvelope } from '@ephor/engine/kernel'
 import type { JsonObject } from '@ephor/engine/kernel'
 import { canonicalize, concatBytes, makeCommitment, MAX_ENTRY_BYTES, SALT_BYTES, utf8 } from '@ephor/proof'
 import { TENANT } from './store.ts'
@@ -13,18 +12,6 @@ import type { EntryDraft } from './types.ts'
 export type PreparedEntry = { id: string | null; body: string; payloads: SealedPayload[] }
 
 const RESERVED = ['v', 'type', 'id', 'at', 'tenant', 'commitments']
-
-/** One system call for many salts. */
-const salts = new Uint8Array(SALT_BYTES * 256)
-let saltsUsed = salts.length
-
-function takeSalt(): Uint8Array {
-  if (saltsUsed === salts.length) {
-    randomFillSync(salts)
-    saltsUsed = 0
-  }
-  return salts.slice(saltsUsed, (saltsUsed += SALT_BYTES))
-}
 
 /** What a sealed payload belongs to: the commitment is unique by its salt, so that none can be moved to another entry. */
 export function aboutPayload(commitment: string, name: string, subject: string): string {
@@ -45,7 +32,7 @@ export function prepareEntry(draft: EntryDraft, at: number, keyOf: (subject: str
   if (draft.payloads && draft.payloads.length > 0) {
     const commitments: JsonObject = {}
     for (const { name, subject, value } of draft.payloads) {
-      const salt = takeSalt()
+      const salt = freshBytes(SALT_BYTES)
       const bytes = utf8(canonicalize(value))
       const commitment = makeCommitment(salt, bytes)
       commitments[name] = commitment
