@@ -35,7 +35,7 @@ const MIGRATIONS = [
   policyMigrations,
   approvalsMigrations,
   brokerMigrations,
-  { room: 'idempotency', folder: new URL('./idempotency/migrations/', import.meta.url) },
+  { room: 'server', folder: new URL('./idempotency/migrations/', import.meta.url) },
 ]
 
 export type Origins = { own: string; others: readonly string[] }

@@ -38,7 +38,7 @@ async function credentialFile({ client, settings }: Connection, agent: string | 
   return file
 }
 
-export function targetOf(url: string, home: string, file: string): Target {
+function targetOf(url: string, home: string, file: string): Target {
   const program = fileURLToPath(new URL('../../bin/ephor.mjs', import.meta.url))
   return {
     http: { url: `${url}/mcp`, credential: readFileSync(file, 'utf8').trim() },

@@ -15,7 +15,7 @@ import type { Io } from '../output.ts'
 import { examples, withCommon } from '../verb.ts'
 
 type State = 'ok' | 'warning' | 'problem'
-export type Check = { name: string; state: State; detail: string; fix?: string }
+type Check = { name: string; state: State; detail: string; fix?: string }
 
 const ok = (name: string, detail: string): Check => ({ name, state: 'ok', detail })
 const warning = (name: string, detail: string, fix: string): Check => ({ name, state: 'warning', detail, fix })

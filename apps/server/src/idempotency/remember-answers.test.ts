@@ -14,7 +14,7 @@ afterEach(async () => {
 })
 
 async function world(file = join(mkdtempSync(join(tmpdir(), 'ephor-idempotency-')), 'store.db')) {
-  const store = await openSqlite({ file, migrations: [{ room: 'idempotency', folder: new URL('./migrations/', import.meta.url) }] })
+  const store = await openSqlite({ file, migrations: [{ room: 'server', folder: new URL('./migrations/', import.meta.url) }] })
   const app = createApp({
     log: makeLog('silent'),
     hosts: { host: '127.0.0.1', allowedHosts: [] },

@@ -5,7 +5,7 @@ import type { Json, Store } from '@ephor/engine/kernel'
 const TENANT = 'default'
 
 type Tables = {
-  idempotency_answer: { tenant: string; owner: string; key: string; request: string; sealed: Uint8Array | null; started_at: number }
+  server_answer: { tenant: string; owner: string; key: string; request: string; sealed: Uint8Array | null; started_at: number }
 }
 
 export type Answer = { status: number; type: string; body: string }
@@ -20,7 +20,7 @@ export function idempotencyStore(store: Store, kek: Uint8Array) {
       await store.commit({
         changes: [
           {
-            sql: 'INSERT INTO idempotency_answer (tenant, owner, key, request, sealed, started_at) VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING',
+            sql: 'INSERT INTO server_answer (tenant, owner, key, request, sealed, started_at) VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING',
             params: [TENANT, owner, key, request, now],
             rows: 1,
             fault: 'CONFLICT',
@@ -31,7 +31,7 @@ export function idempotencyStore(store: Store, kek: Uint8Array) {
     async find(owner: string, key: string): Promise<Claim | undefined> {
       const row = await store
         .reader<Tables>()
-        .selectFrom('idempotency_answer')
+        .selectFrom('server_answer')
         .select(['request', 'sealed'])
         .where('tenant', '=', TENANT)
         .where('owner', '=', owner)
@@ -47,7 +47,7 @@ export function idempotencyStore(store: Store, kek: Uint8Array) {
       await store.commit({
         changes: [
           {
-            sql: 'UPDATE idempotency_answer SET sealed = ? WHERE tenant = ? AND owner = ? AND key = ?',
+            sql: 'UPDATE server_answer SET sealed = ? WHERE tenant = ? AND owner = ? AND key = ?',
             params: [sealed, TENANT, owner, key],
           },
         ],
@@ -55,12 +55,12 @@ export function idempotencyStore(store: Store, kek: Uint8Array) {
     },
     async release(owner: string, key: string): Promise<void> {
       await store.commit({
-        changes: [{ sql: 'DELETE FROM idempotency_answer WHERE tenant = ? AND owner = ? AND key = ?', params: [TENANT, owner, key] }],
+        changes: [{ sql: 'DELETE FROM server_answer WHERE tenant = ? AND owner = ? AND key = ?', params: [TENANT, owner, key] }],
       })
     },
     async forget(before: number): Promise<void> {
       await store.commit({
-        changes: [{ sql: 'DELETE FROM idempotency_answer WHERE tenant = ? AND started_at < ?', params: [TENANT, before] }],
+        changes: [{ sql: 'DELETE FROM server_answer WHERE tenant = ? AND started_at < ?', params: [TENANT, before] }],
       })
     },
   }

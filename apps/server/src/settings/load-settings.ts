@@ -6,7 +6,7 @@ import { parse, YAMLParseError } from 'yaml'
 import { nearest } from './nearest.ts'
 import { SETTING_NAMES, Settings } from './schema.ts'
 
-export type Source = 'default' | 'file' | 'environment' | 'flag'
+type Source = 'default' | 'file' | 'environment' | 'flag'
 export type EffectiveSetting = { name: string; value: unknown; source: Source; from?: string; description: string }
 /** Paths are absolute, and the policy folder is known. */
 export type EffectiveSettings = Settings & { policyFolder: string }

@@ -1,5 +1,5 @@
 -- Answers kept for a day, so that a write repeated with the same Idempotency-Key happens once.
-CREATE TABLE idempotency_answer (
+CREATE TABLE server_answer (
   tenant TEXT NOT NULL,
   owner TEXT NOT NULL,
   key TEXT NOT NULL,
@@ -8,4 +8,4 @@ CREATE TABLE idempotency_answer (
   started_at INTEGER NOT NULL,
   PRIMARY KEY (tenant, owner, key)
 ) STRICT;
-CREATE INDEX idempotency_answer_age ON idempotency_answer (started_at);
+CREATE INDEX server_answer_age ON server_answer (started_at);
