@@ -12,7 +12,13 @@ export const Risk = z.enum(['low', 'medium', 'high', 'critical'])
 export type Risk = z.output<typeof Risk>
 
 /** No `_`: the gateway joins server and tool as `server__tool`, which must split in one way only. */
-export const ServerName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'lower-case letters, digits and hyphens, at most 41')
+/** A server of that name could give a tool the id of an action of the protocol, such as `resources/read`. */
+const PROTOCOL_WORDS = new Set(['tools', 'resources', 'prompts', 'completion', 'sampling', 'elicitation', 'roots'])
+
+export const ServerName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,40}$/, 'lower-case letters, digits and hyphens, at most 41')
+  .refine((name) => !PROTOCOL_WORDS.has(name), 'the name is a word of the protocol; choose another')
 
 const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'sha256: and 64 hexadecimal digits')
 const Text = (max: number) => z.string().min(1).max(max)

@@ -82,7 +82,7 @@ export function createApp({ log, hosts, limits }: AppOptions): FastifyInstance {
     // While it stops, the broker refuses with a problem; fastify's own answer would have another form.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 300 },
+    routerOptions: { ignoreTrailingSlash: false, maxParamLength: 500 },
     frameworkErrors: (error, _request, reply) => void sendFault(reply, toFault(error, limits)),
   })
   app.decorate('routesTaken', [])

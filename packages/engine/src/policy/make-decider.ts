@@ -1,5 +1,7 @@
 /** Decides under one bundle in one world, remembering every answer: the same question can have no other. */
+import { hash } from 'node:crypto'
 import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
+import { canonicalize } from '@ephor/proof'
 import { buildRecord, checkValue, trimRecord } from './build-context.ts'
 import type { Evaluation, Question } from './cedar-thread.ts'
 import type { CompiledPolicy } from './compile-policy.ts'
@@ -10,6 +12,7 @@ import type { Answer, Evaluator } from './open-evaluator.ts'
 import { mergeReferences } from './references.ts'
 import type { EntityId, RefTree } from './references.ts'
 import { conclude } from './rules.ts'
+import type { Pins } from './rules.ts'
 import { covers } from './scope.ts'
 import type { Decision, PolicyPrincipal, PolicyRequest, PolicyWorld } from './types.ts'
 
@@ -74,7 +77,7 @@ function freeze(decision: Decision): Decision {
 const resolved = (decision: Decision) => Promise.resolve(decision)
 
 export function makeDecider({ bundle, world, schema, evaluator, onError, memory }: DeciderOptions): Decider {
-  const { version } = bundle
+  const pins: Pins = { version: bundle.version, world: `sha256:${hash('sha256', canonicalize(world), 'hex')}` }
   const entities = entitiesOf(world)
   const policies = [...bundle.policies.values()]
   const memo = makeMemo<Remembered>(memory?.entries ?? 50_000, memory?.bytes ?? 64 * 1024 * 1024)
@@ -82,7 +85,7 @@ export function makeDecider({ bundle, world, schema, evaluator, onError, memory 
   const targets = new Map<string, Target>()
 
   const deny = (fault: Extract<Decision, { effect: 'deny' }>['fault'], detail: string): Decision => ({
-    version,
+    ...pins,
     effect: 'deny',
     fault,
     detail,
@@ -134,7 +137,7 @@ export function makeDecider({ bundle, world, schema, evaluator, onError, memory 
 
   function remember(key: string, evaluation: Evaluation): Remembered {
     for (const { policy, message } of evaluation.errors) onError(policy, message.replaceAll(/`[^`]*`/g, '`…`'))
-    const remembered = { evaluation, plain: freeze(conclude(evaluation, bundle.policies, [], version)) }
+    const remembered = { evaluation, plain: freeze(conclude(evaluation, bundle.policies, [], pins)) }
     memo.set(key, remembered)
     return remembered
   }
@@ -163,7 +166,7 @@ export function makeDecider({ bundle, world, schema, evaluator, onError, memory 
   }
 
   function answerWith({ evaluation, plain }: Remembered, { facts }: PolicyRequest): Decision {
-    return facts.approvals.length === 0 ? plain : conclude(evaluation, bundle.policies, facts.approvals, version)
+    return facts.approvals.length === 0 ? plain : conclude(evaluation, bundle.policies, facts.approvals, pins)
   }
 
   return {

@@ -153,6 +153,28 @@ test('a tool that is classified anew is decided anew, whatever was remembered', 
   await close()
 })
 
+test('the policies that cover one tool in an old world never answer for another tool in a new one', async () => {
+  const { policy, close } = await openRoom({
+    'a.cedar': `${NEXT}\n@reason("no writes") forbid (principal, action == Action::"fs/write", resource);\n${PERMIT}`,
+  })
+  expect(await policy.decide(requestOf('fs/read'))).toMatchObject({ effect: 'permit' })
+  await policy.setWorld({ ...world, agents: [...world.agents, { id: 'agt_new', name: 'n', owner: 'o', purpose: 'p' }] })
+  expect(await policy.decide(requestOf('fs/write', { path: 'a' }))).toMatchObject({ effect: 'deny', fault: 'POLICY_DENIED' })
+  expect(await policy.decide(requestOf('fs/read'))).toMatchObject({ effect: 'permit' })
+  await close()
+})
+
+test('a decision is pinned to the policies and to the world that made it', async () => {
+  const { policy, close } = await openRoom({ 'a.cedar': PERMIT })
+  const before = await policy.decide(requestOf('fs/read'))
+  await policy.setWorld({ ...world, servers: world.servers.map((server) => ({ ...server, folders: ['/elsewhere'] })) })
+  const after = await policy.decide(requestOf('fs/read'))
+  expect(before.world).toMatch(/^sha256:[0-9a-f]{64}$/)
+  expect(after).toMatchObject({ version: before.version, effect: before.effect })
+  expect(after.world).not.toBe(before.world)
+  await close()
+})
+
 test('a check looks at a folder or at texts and changes nothing', async () => {
   const { policy, ledger, close } = await openRoom({ 'a.cedar': PERMIT })
   expect(await policy.check(policyFolder({ 'a.cedar': BROKEN }))).toMatchObject([{ code: 'ACTION_UNKNOWN', file: 'a.cedar', line: 2 }])

@@ -201,6 +201,7 @@ async function checkSource({ schema, world }: State, source: string | PolicyFile
 
 const MISSING: Decision = {
   version: undefined,
+  world: undefined,
   effect: 'deny',
   fault: 'POLICY_MISSING',
   detail: 'No policy is active, so everything is refused.',
@@ -254,7 +255,7 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
       } catch (error) {
         log.error({ err: error }, 'a decision failed')
         const detail = 'The policy engine failed on this call.'
-        return { version: state.active?.version, effect: 'deny', fault: 'POLICY_ERROR', detail, reasons: [] }
+        return { version: state.active?.version, world: undefined, effect: 'deny', fault: 'POLICY_ERROR', detail, reasons: [] }
       }
     },
     couldPermit: (principal, action, server) => state.decider?.couldPermit(principal, action, server) ?? false,

@@ -22,13 +22,15 @@ const compiled = (id: string, text: string) => {
   return [id, compilePolicy({ id, file: 'a.cedar', line: 1 }, text, text.indexOf(`${json.effect} (`), json)] as const
 }
 
+const PINS = { version: 'v', world: 'w' }
+
 test('terms that this version does not know close what another version opened', () => {
   const policies = new Map([
     compiled('p', '@obligation("redact:ssn") permit (principal, action, resource);'),
     compiled('s', '@approval("quorum:2") forbid (principal, action, resource);'),
     compiled('ok', 'permit (principal, action, resource);'),
   ])
-  const after = (...satisfied: string[]) => conclude({ satisfied, errors: [] }, policies, [{ id: 'a', by: ['p'], policies: ['s'] }], 'v')
+  const after = (...satisfied: string[]) => conclude({ satisfied, errors: [] }, policies, [{ id: 'a', by: ['p'], policies: ['s'] }], PINS)
   expect(after('ok')).toMatchObject({ effect: 'permit' })
   expect(after('ok', 'p')).toMatchObject({ effect: 'deny', fault: 'OBLIGATION_UNKNOWN', reasons: [{ policy: 'p' }] })
   expect(after('ok', 's')).toMatchObject({ effect: 'deny', fault: 'POLICY_DENIED' })
@@ -40,9 +42,9 @@ test('an error outweighs everything, and a hold needs a permit', () => {
     compiled('s', '@approval("") forbid (principal, action, resource);'),
   ])
   const errors = [{ policy: 'x', message: 'm' }]
-  expect(conclude({ satisfied: ['ok'], errors }, policies, [], 'v')).toMatchObject({ effect: 'deny', fault: 'POLICY_ERROR' })
-  expect(conclude({ satisfied: ['s'], errors: [] }, policies, [], 'v')).toMatchObject({ effect: 'deny', fault: 'POLICY_NO_PERMIT' })
-  expect(conclude({ satisfied: [], errors: [] }, policies, [], 'v')).toMatchObject({ effect: 'deny', fault: 'POLICY_NO_PERMIT' })
+  expect(conclude({ satisfied: ['ok'], errors }, policies, [], PINS)).toMatchObject({ effect: 'deny', fault: 'POLICY_ERROR' })
+  expect(conclude({ satisfied: ['s'], errors: [] }, policies, [], PINS)).toMatchObject({ effect: 'deny', fault: 'POLICY_NO_PERMIT' })
+  expect(conclude({ satisfied: [], errors: [] }, policies, [], PINS)).toMatchObject({ effect: 'deny', fault: 'POLICY_NO_PERMIT' })
 })
 
 test('terms are parsed, and merged to the strictest', () => {

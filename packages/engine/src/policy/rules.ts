@@ -6,8 +6,11 @@ import type { Ask, Decision, GivenApproval, Obligation, Reason } from './types.t
 
 const reasonOf = ({ id, reason }: CompiledPolicy): Reason => ({ policy: id, text: reason })
 
-function deny(version: string, fault: Extract<Decision, { effect: 'deny' }>['fault'], reasons: Reason[], detail: string): Decision {
-  return { version, effect: 'deny', fault, detail, reasons }
+/** What a decision is pinned to: the policy texts and the world. */
+export type Pins = Pick<Decision, 'version' | 'world'>
+
+function deny(pins: Pins, fault: Extract<Decision, { effect: 'deny' }>['fault'], reasons: Reason[], detail: string): Decision {
+  return { ...pins, effect: 'deny', fault, detail, reasons }
 }
 
 const sentence = (reasons: readonly Reason[]) => reasons.map(({ text }) => text).join(' ')
@@ -21,11 +24,11 @@ export function conclude(
   evaluation: Evaluation,
   policies: ReadonlyMap<string, CompiledPolicy>,
   approvals: readonly GivenApproval[],
-  version: string,
+  pins: Pins,
 ): Decision {
   if (evaluation.errors.length > 0) {
     const reasons = evaluation.errors.map(({ policy }) => ({ policy, text: `The policy ${policy} could not be evaluated.` }))
-    return deny(version, 'POLICY_ERROR', reasons, sentence(reasons))
+    return deny(pins, 'POLICY_ERROR', reasons, sentence(reasons))
   }
   const satisfied = evaluation.satisfied
     .map((id) => policies.get(id))
@@ -34,14 +37,14 @@ export function conclude(
   const hard = satisfied.filter(({ effect, ask }) => effect === 'forbid' && !ask)
   if (hard.length > 0) {
     const reasons = hard.map(reasonOf)
-    return deny(version, 'POLICY_DENIED', reasons, sentence(reasons))
+    return deny(pins, 'POLICY_DENIED', reasons, sentence(reasons))
   }
   const permits = satisfied.filter(({ effect }) => effect === 'permit')
-  if (permits.length === 0) return deny(version, 'POLICY_NO_PERMIT', [], 'No policy permits this.')
+  if (permits.length === 0) return deny(pins, 'POLICY_NO_PERMIT', [], 'No policy permits this.')
   const unknown = permits.filter(({ unknownObligation }) => unknownObligation)
   if (unknown.length > 0) {
     const reasons = unknown.map(({ id }) => ({ policy: id, text: `The policy ${id} asks for an obligation that is not known.` }))
-    return deny(version, 'OBLIGATION_UNKNOWN', reasons, sentence(reasons))
+    return deny(pins, 'OBLIGATION_UNKNOWN', reasons, sentence(reasons))
   }
   const obligations = mergeObligations(
     permits.flatMap(({ id, obligations: terms }) => terms.map((term): Obligation => ({ ...term, policy: id }))),
@@ -50,7 +53,7 @@ export function conclude(
   const soft = satisfied.filter(({ id, ask }) => ask && !answered.has(id))
   if (soft.length > 0) {
     const asks = soft.map(({ id, reason, ask }): Ask => ({ policy: id, reason, ...ask, quorum: 1 }))
-    return { version, effect: 'hold', reasons: soft.map(reasonOf), asks, obligations }
+    return { ...pins, effect: 'hold', reasons: soft.map(reasonOf), asks, obligations }
   }
-  return { version, effect: 'permit', reasons: permits.map(reasonOf), obligations }
+  return { ...pins, effect: 'permit', reasons: permits.map(reasonOf), obligations }
 }

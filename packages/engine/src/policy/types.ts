@@ -64,6 +64,8 @@ export type Ask = { policy: string; reason: string; deadlineMs?: number; group?:
 export type Decision = {
   /** `sha256:…` of the policy texts; undefined when none is active. */
   version: string | undefined
+  /** `sha256:…` of the world (RFC 8785): agents, servers, tools and their classes, as they stood. */
+  world: string | undefined
 } & (
   | { effect: 'permit'; reasons: readonly Reason[]; obligations: readonly Obligation[] }
   | { effect: 'hold'; reasons: readonly Reason[]; asks: readonly Ask[]; obligations: readonly Obligation[] }
