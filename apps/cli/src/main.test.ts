@@ -56,7 +56,7 @@ async function call(tool: string, input: unknown): Promise<{ kind: string; decis
 let server: ReturnType<typeof up>
 beforeAll(async () => {
   server = up(folder)
-  await vi.waitFor(() => expect(readRunFile(home)).toBeDefined(), { timeout: 50_000, interval: 100 })
+  await vi.waitUntil(() => readRunFile(home), { timeout: 50_000, interval: 100 })
 }, 60_000)
 afterAll(async () => {
   server.kill('SIGTERM')
@@ -201,3 +201,49 @@ test('SIGTERM stops it cleanly, after which the ledger is exported without a ser
   expect(await ephor('ledger', 'export', evidence, '--home', join(other, '.ephor'))).toMatchObject({ code: 0 })
   expect(await ephor('ledger', 'verify', evidence)).toMatchObject({ code: 0 })
 }, 60_000)
+
+/** A tool server whose one tool answers after `ms`, and says in a file that it ran. */
+function slowServer(ms: number): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'ephor-slow-')), 'slow.mjs')
+  writeFileSync(
+    file,
+    `import { createInterface } from 'node:readline'
+const say = (id, result) => console.log(JSON.stringify({ jsonrpc: '2.0', id, result }))
+createInterface({ input: process.stdin }).on('line', (text) => {
+  const { id, method } = JSON.parse(text)
+  if (method === 'initialize') say(id, { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'slow', version: '1' } })
+  else if (method === 'tools/list') say(id, { tools: [{ name: 'wait', inputSchema: { type: 'object' }, annotations: { readOnlyHint: true } }] })
+  else if (method === 'tools/call') setTimeout(() => say(id, { content: [{ type: 'text', text: 'done' }] }), ${ms})
+  else if (id !== undefined) console.log(JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32601, message: 'no' } }))
+})`,
+  )
+  return file
+}
+
+test('an agent on stdin calls a tool that the operator added; a stop waits for the call in flight', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'ephor-cli-'))
+  const data = join(other, '.ephor')
+  const child = up(other)
+  await expect.poll(() => readRunFile(data), { timeout: 30_000 }).toBeDefined()
+  expect((await ephor('servers', 'add', 'slow', '--home', data, '--', process.execPath, slowServer(3000))).out).toContain('with 1 tools')
+  expect((await ephor('servers', 'diff', 'slow', '--home', data)).out).toContain('wait (proposed)  would be read')
+  expect((await ephor('servers', 'accept', 'slow', '--home', data)).out).toContain('Accepted slow with 1 tools')
+
+  const agent = spawn(process.execPath, [PROGRAM, 'mcp', '--home', data], { cwd: other, env: { PATH: process.env['PATH'] ?? '' } })
+  let heard = ''
+  agent.stdout.on('data', (bytes: Buffer) => (heard += bytes.toString()))
+  const send = (message: unknown) => agent.stdin.write(`${JSON.stringify(message)}\n`)
+  const capabilities = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }
+  send({ jsonrpc: '2.0', id: 1, method: 'initialize', params: capabilities })
+  await expect.poll(() => heard, { timeout: 20_000 }).toContain('"id":1')
+  send({ jsonrpc: '2.0', method: 'notifications/initialized' })
+  send({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'slow__wait', arguments: {} } })
+  await expect
+    .poll(async () => (await ephor('decisions', 'list', '--server', 'slow', '--home', data)).out, { timeout: 20_000 })
+    .toContain('permit')
+  child.kill('SIGTERM')
+  expect(await exitOf(child)).toBe(0)
+  expect(heard).toMatch(/"text":"done".*"id":2/)
+  agent.stdin.end()
+  await exitOf(agent)
+}, 90_000)
