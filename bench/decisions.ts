@@ -13,7 +13,7 @@ const DISTINCT = Array.from({ length: 100 }, (_, i) =>
   [
     `@id("amount-${i}")`,
     '@reason("small amounts")',
-    `permit (principal is Agent, action == Action::"box/pay", resource) when { context.input.amount > ${i * 1000} };`,
+    `permit (principal is Agent, action == Action::"box/pay", resource) when { context.input has amount && context.input.amount > ${i * 1000} };`,
   ].join('\n'),
 ).join('\n')
 

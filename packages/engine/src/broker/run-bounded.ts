@@ -15,23 +15,20 @@ const KNOWN_FAILURES = new Set<FaultCode>(['UPSTREAM_UNAVAILABLE', 'UPSTREAM_ERR
 const GRACE_MS = 250
 
 export async function runBounded(permit: Permitted, run: Run, caller: AbortSignal): Promise<Ended> {
+  // A call that was cancelled before it began did not happen.
+  if (caller.aborted) return { status: 'failed', fault: 'CALL_CANCELLED', detail: 'cancelled before it ran' }
   const abort = new AbortController()
-  const late = new Fault('UPSTREAM_TIMEOUT', `no answer within ${permit.timeoutMs} ms`)
-  const cancelled = new Fault('CALL_CANCELLED', 'the caller went away or cancelled')
-  const onCancel = () => abort.abort(cancelled)
-  const timer = setTimeout(() => abort.abort(late), permit.timeoutMs)
-  if (caller.aborted) onCancel()
-  else caller.addEventListener('abort', onCancel, { once: true })
-
   let left: NodeJS.Timeout | undefined
-  const leftBehind = new Promise<never>((_, reject) => {
-    abort.signal.addEventListener('abort', () => {
-      left = setTimeout(() => reject(abort.signal.reason as Fault), GRACE_MS)
-    })
-  })
+  let leaveBehind: (fault: Fault) => void = () => {}
+  const leftBehind = new Promise<never>((_, reject) => (leaveBehind = reject))
+  function stop(fault: Fault): void {
+    abort.abort(fault)
+    left ??= setTimeout(() => leaveBehind(fault), GRACE_MS)
+  }
+  const timer = setTimeout(() => stop(new Fault('UPSTREAM_TIMEOUT', `no answer within ${permit.timeoutMs} ms`)), permit.timeoutMs)
+  const onCancel = () => stop(new Fault('CALL_CANCELLED', 'the caller went away or cancelled'))
+  caller.addEventListener('abort', onCancel, { once: true })
   try {
-    // A call that was cancelled before it began did not happen.
-    if (caller.aborted) return { status: 'failed', fault: 'CALL_CANCELLED', detail: 'cancelled before it ran' }
     const result = await Promise.race([run({ decision: permit.decision, timeoutMs: permit.timeoutMs }, abort.signal), leftBehind])
     return { status: result.isError ? 'failed' : 'succeeded', ...result }
   } catch (error) {

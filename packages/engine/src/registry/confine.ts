@@ -10,7 +10,15 @@ const MAX_PATHS = 256
 const MAX_LENGTH = 4096
 const MAX_VARIANTS = 16
 
-const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code
+/** Whether something is there, be it a link that leads nowhere. @throws where that can't be known. */
+function exists(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false
+    throw error
+  }
+}
 
 /**
  * The place that an absolute path without `..` leads to: links followed as far as the path exists, the rest as written.
@@ -19,30 +27,22 @@ const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code
 function realOf(path: string): string | undefined {
   let existing = path
   let rest = ''
-  for (;;) {
-    try {
-      return join(realpathSync.native(existing), rest)
-    } catch (error) {
-      const code = codeOf(error)
-      if (code !== 'ENOENT' && code !== 'ENOTDIR') return undefined
+  try {
+    while (!exists(existing)) {
+      if (existing === dirname(existing)) return undefined
+      rest = join(basename(existing), rest)
+      existing = dirname(existing)
     }
-    try {
-      lstatSync(existing)
-      // It is there but leads nowhere: a write through a dangling link creates the file where the link points.
-      return undefined
-    } catch (error) {
-      const code = codeOf(error)
-      if (code !== 'ENOENT' && code !== 'ENOTDIR') return undefined
-    }
-    if (existing === dirname(existing)) return undefined
-    rest = join(basename(existing), rest)
-    existing = dirname(existing)
+    const real = realpathSync.native(existing)
+    return rest === '' ? real : join(real, rest)
+  } catch {
+    // It is there but leads nowhere: a write through a dangling link creates the file where the link points.
+    return undefined
   }
 }
 
 /** As the operating system walks it: `..` after a link goes to the parent of where the link leads, not back along the text. */
 function walk(path: string): string | undefined {
-  if (!/(^|[\\/])\.\.([\\/]|$)/.test(path)) return realOf(resolve(path))
   let at: string | undefined = resolve(path.slice(0, path.indexOf('..')))
   for (const part of path.slice(path.indexOf('..')).split(sep === '/' ? /\/+/ : /[\\/]+/)) {
     at = realOf(at)
@@ -59,6 +59,8 @@ const lenientDecode = (text: string) =>
 
 /** What another reader may take the same text for. Each reading has to be inside. */
 function readings(text: string): Set<string> | undefined {
+  // Nothing in it that any reader would take for something else.
+  if (/^[\w./-]+$/.test(text)) return new Set([text])
   const all = new Set([text])
   for (const reading of all) {
     if (all.size > MAX_VARIANTS) return undefined
@@ -91,7 +93,8 @@ function placesOf(base: string, reading: string): string[] | undefined {
   }
   if (isUnresolvable(path)) return undefined
   const absolute = isAbsolute(path) ? path : `${base}${sep}${path}`
-  const places = [realOf(resolve(absolute)), walk(absolute)]
+  const places = [realOf(resolve(absolute))]
+  if (/(^|[\\/])\.\.([\\/]|$)/.test(absolute)) places.push(walk(absolute))
   return places.includes(undefined) ? undefined : (places as string[])
 }
 
