@@ -3,11 +3,11 @@ import { cpus, release, totalmem } from 'node:os'
 
 export type Figures = { perSecond: number; p50Ms: number; p99Ms: number; count: number }
 
-export function percentile(sorted: readonly number[], p: number): number {
+function percentile(sorted: readonly number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN
 }
 
-export function toFigures(latencies: number[], elapsedMs: number): Figures {
+function toFigures(latencies: number[], elapsedMs: number): Figures {
   const sorted = latencies.toSorted((a, b) => a - b)
   const round = (n: number) => Math.round(n * 1000) / 1000
   return {

@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   step('Start Ephor on an empty data folder')
   const server = await startEphor(port)
   try {
-    await story(url, server.stop)
+    await story(url, () => server.stop())
   } finally {
     await server.stop()
   }
@@ -119,8 +119,7 @@ async function story(url: string, stop: () => Promise<void>): Promise<void> {
       .map(({ name }) => name)
       .join(', ')}.`,
   )
-  const call = async (name: string, input: Record<string, unknown>): Promise<ToolAnswer> =>
-    agent.callTool({ name, arguments: input }) as Promise<ToolAnswer>
+  const call = (name: string, input: Record<string, unknown>): Promise<ToolAnswer> => agent.callTool({ name, arguments: input })
 
   step('It reads a file: permitted')
   const read = await call('files__read_text_file', { path: join(scratch, 'welcome.txt') })

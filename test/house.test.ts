@@ -47,7 +47,7 @@ const sources: Source[] = files
     path,
     text: readFileSync(join(ROOT, path), 'utf8'),
     room: roomOf(path),
-    isTest: /\.test\.ts$/.test(path) || path.startsWith('test/') || path.startsWith('bench/'),
+    isTest: path.endsWith('.test.ts') || path.endsWith('.fixture.ts') || path.startsWith('test/') || path.startsWith('bench/'),
   }))
 const code = sources.filter(({ path, isTest }) => !isTest && /^(packages|apps)\//.test(path) && path.endsWith('.ts'))
 
@@ -117,7 +117,10 @@ test('no room imports itself in a circle, types aside', () => {
   const circles: string[] = []
   const visit = (path: string, trail: string[]) => {
     if (state.get(path) === 'done') return
-    if (state.get(path) === 'open') return void circles.push([...trail.slice(trail.indexOf(path)), path].join(' -> '))
+    if (state.get(path) === 'open') {
+      circles.push([...trail.slice(trail.indexOf(path)), path].join(' -> '))
+      return
+    }
     state.set(path, 'open')
     for (const to of edges.get(path) ?? []) visit(to, [...trail, path])
     state.set(path, 'done')
@@ -166,7 +169,7 @@ test('a capability has a door and says on a screen what it is', () => {
 
 test('a concept has one word: folder, table prefix, URL and command', () => {
   const paths = sources
-    .filter(({ path }) => /^packages\/contract\/src\//.test(path))
+    .filter(({ path }) => path.startsWith('packages/contract/src/'))
     .flatMap(({ text }) => [...text.matchAll(/path: '\/v1\/([a-z]+)/g)].map(([, word = '']) => word))
   const words = new Set([
     'servers',
@@ -199,7 +202,7 @@ test('there are no default exports and no star exports', () => {
 })
 
 test('every file opens with a sentence on what it is for', () => {
-  const wrong = sources.filter(({ text }) => !/^(?:#!.*\n)?(?:\/\*\*?|\/\/) ?\S[^\n]{15,}/.test(text))
+  const wrong = sources.filter(({ text }) => !/^(?:#!.*\n)?(?:\/\*\*?(?:\n \*)?|\/\/) ?\S[^\n]{15,}/.test(text))
   expect(wrong.map(({ path }) => path)).toEqual([])
 })
 

@@ -63,7 +63,11 @@ export async function startEphor({ home = realpathSync(mkdtempSync(join(tmpdir()
   const operator = makeClient(allOperations, { url, bearer: () => signOperatorAssertion(key, Date.now()) })
 
   return {
-    ...{ home, url, port, operator, exited },
+    home,
+    url,
+    port,
+    operator,
+    exited,
     pid: child.pid ?? 0,
     /** Of the demo agent. */
     credential: readFileSync(join(home, 'demo-agent.credential'), 'utf8').trim(),

@@ -141,7 +141,20 @@ export async function openWorld(options: WorldOptions = {}) {
   const person: PersonPrincipal = { kind: 'person', id: identity.operator, session: 'test' }
 
   const world = {
-    ...{ home, folder, clock, log, keys, store, ledger, registry, identity, policy, policyFolder, approvals, broker, person },
+    home,
+    folder,
+    clock,
+    log,
+    keys,
+    store,
+    ledger,
+    registry,
+    identity,
+    policy,
+    policyFolder,
+    approvals,
+    broker,
+    person,
     /** Tells policy what the registry holds now. */
     async refresh() {
       await policy.setWorld(worldOf(registry))

@@ -164,7 +164,12 @@ export function createBroker(rooms: BrokerRooms): Broker {
         const { decision, deadline, row } = asked
         const { onBehalfOf } = (await rooms.identity.identify(call.bearer)) as AgentPrincipal
         const warrant = await rooms.identity.signWarrant({
-          ...{ decision, agent: row.agent, digest: row.digest, server: row.server, tool: row.tool ?? call.name, expiresAt: deadline },
+          decision,
+          agent: row.agent,
+          digest: row.digest,
+          server: row.server,
+          tool: row.tool ?? call.name,
+          expiresAt: deadline,
           ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
         })
         return { ...asked, warrant }

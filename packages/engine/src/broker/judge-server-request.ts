@@ -38,16 +38,28 @@ function toRow(bench: Bench, request: ServerRequest, verdict: Exclude<Verdict, {
   const bound = canonicalize({ agent, method, params, policy: verdict.policy ?? null, server })
   const permitted = verdict.effect === 'permit'
   return {
-    ...{ id: bench.clock.id('dec'), at, door: 'mcp' as const, agent, method, server },
+    id: bench.clock.id('dec'),
+    at,
+    door: 'mcp' as const,
+    agent,
+    method,
+    server,
     session: createHash('sha256').update(`${agent}\n${session}`).digest('hex').slice(0, 32),
-    ...{ tool: undefined, kind: undefined, risk: undefined, effect: permitted ? ('permit' as const) : ('deny' as const) },
+    tool: undefined,
+    kind: undefined,
+    risk: undefined,
+    effect: permitted ? ('permit' as const) : ('deny' as const),
     fault: permitted ? undefined : verdict.fault,
     detail: permitted ? undefined : verdict.detail,
-    ...{ reasons: verdict.reasons, obligations: permitted ? verdict.obligations : [], approval: undefined, policy: verdict.policy },
+    reasons: verdict.reasons,
+    obligations: permitted ? verdict.obligations : [],
+    approval: undefined,
+    policy: verdict.policy,
     digest: `sha256:${createHash('sha256').update(bound).digest('hex')}`,
     idempotency: undefined,
     deadline: permitted ? at + bench.settings.timeoutMs : undefined,
-    ...{ outcome: undefined, outcomeAt: undefined },
+    outcome: undefined,
+    outcomeAt: undefined,
   }
 }
 
@@ -63,8 +75,15 @@ export async function judgeServerRequest(bench: Bench, request: ServerRequest): 
   const verdict = toSealable(decision)
   const row = toRow(bench, request, verdict)
   const body: JsonObject = {
-    ...{ effect: row.effect, door: row.door, principal: { type: 'tool-server', id: server }, session: row.session, method },
-    ...{ server, agent, digest: row.digest, reasons: row.reasons.map(({ policy }) => policy) },
+    effect: row.effect,
+    door: row.door,
+    principal: { type: 'tool-server', id: server },
+    session: row.session,
+    method,
+    server,
+    agent,
+    digest: row.digest,
+    reasons: row.reasons.map(({ policy }) => policy),
     ...(row.policy === undefined ? {} : { policy: row.policy }),
     ...(verdict.world === undefined ? {} : { world: verdict.world }),
     ...(row.fault === undefined ? {} : { fault: row.fault }),

@@ -119,10 +119,7 @@ test('a write over its rate limit is refused with when it is free again, and fre
   const results = await Promise.all(
     Array.from({ length: 70 }, () => world.broker.perform(callOf(writer.bearer, 'note', { text: 'x' }), runner().run)),
   )
-  expect(
-    results.filter(({ kind }) => kind === 'done'),
-    JSON.stringify(results[0]),
-  ).toHaveLength(60)
+  expect(results.filter(({ kind }) => kind === 'done')).toHaveLength(60)
   const over = results.find(({ kind }) => kind === 'refused')
   expect(over).toMatchObject({ fault: 'OBLIGATION_UNMET', detail: expect.stringMatching(/60 a minute .* free in \d+ s/) })
   world.clock.advance(60_001)

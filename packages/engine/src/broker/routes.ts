@@ -11,7 +11,7 @@ type DecisionJson = OperationResponse<typeof decisionsOperations.listDecisions>[
 type CallJson = OperationResponse<typeof callsOperations.askCall>
 
 /** A row as it goes over the wire: RFC 3339 times, absent members left out. */
-export function toDecisionJson({ at, outcomeAt, reasons, obligations, ...row }: DecisionRow): DecisionJson {
+function toDecisionJson({ at, outcomeAt, reasons, obligations, ...row }: DecisionRow): DecisionJson {
   const present = Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as typeof row
   return {
     ...present,
@@ -19,7 +19,7 @@ export function toDecisionJson({ at, outcomeAt, reasons, obligations, ...row }: 
     reasons: [...reasons],
     obligations: [...obligations],
     ...(outcomeAt === undefined ? {} : { outcomeAt: isoTime(outcomeAt) }),
-  } as DecisionJson
+  }
 }
 
 function toCallJson(asked: Asked & { warrant?: string }): CallJson {
@@ -60,7 +60,11 @@ export function mountBroker(app: FastifyInstance, broker: Broker, authenticate: 
         const idempotencyKey = headerOf(request, 'idempotency-key')
         const trace = headerOf(request, 'traceparent')
         const asked = await broker.ask({
-          ...{ door: 'api', method: 'tools/call', session, input: body.input, signal: signalOf(request) },
+          door: 'api',
+          method: 'tools/call',
+          session,
+          input: body.input,
+          signal: signalOf(request),
           bearer: (headerOf(request, 'authorization') ?? '').replace(/^Bearer +/i, ''),
           server: body.tool.slice(0, slash),
           name: body.tool.slice(slash + 1),

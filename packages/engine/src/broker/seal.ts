@@ -67,18 +67,29 @@ function toRow(bench: Bench, asking: Asking, target: Resolved | Unresolved, verd
   const obligations = verdict.effect === 'permit' ? verdict.obligations : []
   const runsFor = call.door === 'api' ? bench.settings.outcomeDeadlineMs : timeoutOf(obligations, bench.settings.timeoutMs) + LOST_AFTER_MS
   return {
-    ...{ id, at, door: call.door, agent: who.id, session: sessionDigest(asking), method: call.method },
+    id,
+    at,
+    door: call.door,
+    agent: who.id,
+    session: sessionDigest(asking),
+    method: call.method,
     // The agent controls the name of a server that nobody registered: it stays in the encrypted payload.
     server: resolved?.server.name ?? '',
-    ...{ tool: tool?.name, kind: tool?.kind, risk: tool?.risk },
+    tool: tool?.name,
+    kind: tool?.kind,
+    risk: tool?.risk,
     effect: verdict.effect === 'wait' ? 'hold' : verdict.effect,
     fault: 'fault' in verdict ? verdict.fault : undefined,
     detail: 'fault' in verdict ? verdict.detail : undefined,
-    ...{ reasons: verdict.reasons, obligations, approval: verdict.approval?.id, policy: verdict.policy },
+    reasons: verdict.reasons,
+    obligations,
+    approval: verdict.approval?.id,
+    policy: verdict.policy,
     digest: digestCall(who, call, tool, verdict.policy),
     idempotency: idempotencyOf(who.id, call.idempotencyKey),
     deadline: verdict.effect === 'permit' ? at + runsFor : undefined,
-    ...{ outcome: undefined, outcomeAt: undefined },
+    outcome: undefined,
+    outcomeAt: undefined,
   }
 }
 
