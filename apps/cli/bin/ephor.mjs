@@ -23,11 +23,16 @@ if (Number(process.versions.node.split('.')[0]) >= WANTED) {
     stdio: 'inherit',
     shell: process.platform === 'win32',
   })
-  // A terminal signals the whole group by itself; who signals this process alone means the child.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.stdin.isTTY || child.kill(signal))
+  // The child may get the same signal from the terminal or a supervisor too; it takes two at once for one.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
     console.error(`ephor: the pinned Node could not be started: ${error.message}`)
     process.exit(1)
   })
-  child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)))
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1)
+    // Ends as the child did, so that whoever waits sees the signal.
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
 }

@@ -247,3 +247,45 @@ test('an agent on stdin calls a tool that the operator added; a stop waits for t
   agent.stdin.end()
   await exitOf(agent)
 }, 90_000)
+
+test('the same signal from several sides is one; a second one later stops at once', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'ephor-cli-'))
+  const data = join(other, '.ephor')
+  const child = up(other)
+  await expect.poll(() => readRunFile(data), { timeout: 30_000 }).toBeDefined()
+  await ephor('servers', 'add', 'slow', '--home', data, '--', process.execPath, slowServer(60_000))
+  await ephor('servers', 'accept', 'slow', '--home', data)
+  const credential = readFileSync(join(data, 'demo-agent.credential'), 'utf8').trim()
+  const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'slow__wait', arguments: {} } }
+  const agent = spawn(process.execPath, [PROGRAM, 'mcp', '--home', data], {
+    cwd: other,
+    env: { PATH: process.env['PATH'] ?? '', EPHOR_CREDENTIAL: credential },
+  })
+  const send = (message: unknown) => agent.stdin.write(`${JSON.stringify(message)}\n`)
+  send({
+    jsonrpc: '2.0',
+    id: 0,
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } },
+  })
+  await new Promise((resolve) => agent.stdout.once('data', resolve))
+  send(body)
+  await expect
+    .poll(async () => (await ephor('decisions', 'list', '--server', 'slow', '--home', data)).out, { timeout: 20_000 })
+    .toContain('permit')
+  const over = exitOf(child)
+  child.kill('SIGTERM')
+  child.kill('SIGTERM')
+  const early = await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 1500, 'draining'))])
+  expect(early).toBe('draining')
+  child.kill('SIGTERM')
+  expect(await over).toBe(143)
+  agent.kill()
+
+  // The next start finds the call that was cut off, and says that nobody knows what it did.
+  const again = up(other)
+  await expect.poll(() => readRunFile(data)?.pid, { timeout: 30_000 }).toBe(again.pid)
+  expect((await ephor('decisions', 'list', '--server', 'slow', '--home', data)).out).toMatch(/permit +unknown/)
+  again.kill('SIGTERM')
+  expect(await exitOf(again)).toBe(0)
+}, 90_000)

@@ -52,7 +52,7 @@ export async function welcome(running: RunningServer, settings: EffectiveSetting
       : ['  ephor servers add: propose a tool server, look at what it offers, accept it.']),
     `  ephor approvals list · ephor decisions tail · ephor ledger verify · npm run demo`,
     '',
-    dim('Decisions, as they are made (Ctrl-C stops):'),
+    dim('ephor is npx ephor in the folder of the repository. Decisions, as they are made (Ctrl-C stops):'),
     '',
   ]
   return lines.join('\n')

@@ -11,16 +11,23 @@ import { terminalLog } from '../up/terminal-log.ts'
 import { welcome } from '../up/welcome.ts'
 import { examples } from '../verb.ts'
 
+/** A terminal and supervisors signal every process of a group, and each passes it on: what arrives together is one signal. */
+const SAME_SIGNAL_MS = 500
+
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
 function untilStopped(onStopping: () => void): Promise<void> {
   return new Promise((resolve) => {
-    let signals = 0
+    let first: number | undefined
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.on(signal, () => {
-        // What was in flight is sealed as unknown by the next start.
-        if (++signals > 1) process.exit(128 + (signal === 'SIGINT' ? 2 : 15))
-        onStopping()
-        resolve()
+        if (first === undefined) {
+          first = performance.now()
+          onStopping()
+          resolve()
+        } else if (performance.now() - first > SAME_SIGNAL_MS) {
+          // What was in flight is sealed as unknown by the next start.
+          process.exit(128 + (signal === 'SIGINT' ? 2 : 15))
+        }
       })
   })
 }
