@@ -1,6 +1,6 @@
 /** The tools that the MCP conformance suite calls by name: every kind of content, logging, progress, and questions back to the client. */
-import { fromJsonSchema } from '@modelcontextprotocol/server'
-import type { CallToolResult, McpServer, ServerContext } from '@modelcontextprotocol/server'
+import { fromJsonSchema, inputRequired } from '@modelcontextprotocol/server'
+import type { CallToolResult, ElicitRequestFormParams, InputRequest, McpServer, ServerContext } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 
 /** One red pixel. */
@@ -13,26 +13,25 @@ const image = { type: 'image', data: PNG, mimeType: 'image/png' } as const
 const nothing = z.object({})
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+type ElicitProperties = ElicitRequestFormParams['requestedSchema']['properties']
+
 function embedded(uri: string, mimeType: string, content: string) {
   return { type: 'resource' as const, resource: { uri, mimeType, text: content } }
 }
 
-/** Sends a request to the client within a call. */
-async function askClient(
-  ctx: ServerContext,
-  method: 'sampling/createMessage' | 'elicitation/create',
-  params: Record<string, unknown>,
-): Promise<Record<string, unknown>> {
-  return { ...(await ctx.mcpReq.send({ method, params })) }
+/** One question to the client: the answer once it is there, else the result that asks (for clients with sessions, the SDK asks in the call). */
+function ask(ctx: ServerContext, question: InputRequest, then: (answer: Record<string, unknown>) => CallToolResult) {
+  const answer = ctx.mcpReq.inputResponses?.['answer']
+  return answer === undefined ? inputRequired({ inputRequests: { answer: question } }) : then({ ...answer })
 }
 
-async function elicit(ctx: ServerContext, message: string, properties: Record<string, unknown>, required: string[] = []) {
-  const params = { message, requestedSchema: { type: 'object', properties, required } }
-  const { action, content } = await askClient(ctx, 'elicitation/create', params)
-  return text(`action=${String(action)}, content=${JSON.stringify(content ?? {})}`)
+async function elicit(ctx: ServerContext, message: string, properties: ElicitProperties, required: string[] = []) {
+  return ask(ctx, inputRequired.elicit({ message, requestedSchema: { type: 'object', properties, required } }), ({ action, content }) =>
+    text(`action=${String(action)}, content=${JSON.stringify(content ?? {})}`),
+  )
 }
 
-const DEFAULTS = {
+const DEFAULTS: ElicitProperties = {
   name: { type: 'string', default: 'John Doe' },
   age: { type: 'integer', default: 30 },
   score: { type: 'number', default: 95.5 },
@@ -41,7 +40,7 @@ const DEFAULTS = {
 }
 
 const titled = (...names: string[]) => names.map((name, i) => ({ const: `value${i + 1}`, title: `${name} choice` }))
-const ENUMS = {
+const ENUMS: ElicitProperties = {
   untitledSingle: { type: 'string', enum: ['option1', 'option2', 'option3'] },
   titledSingle: { type: 'string', oneOf: titled('First', 'Second', 'Third') },
   legacyEnum: { type: 'string', enum: ['opt1', 'opt2', 'opt3'], enumNames: ['Option One', 'Option Two', 'Option Three'] },
@@ -145,9 +144,10 @@ function addStreamTools(server: McpServer): void {
 function addQuestionTools(server: McpServer): void {
   const prompt = z.object({ prompt: z.string() })
   server.registerTool('test_sampling', { description: 'Asks the client for a completion', inputSchema: prompt }, async (args, ctx) => {
-    const messages = [{ role: 'user', content: { type: 'text', text: args.prompt } }]
-    const answer = await askClient(ctx, 'sampling/createMessage', { messages, maxTokens: 100 })
-    return text(`LLM response: ${JSON.stringify(answer['content'])}`)
+    const messages = [{ role: 'user' as const, content: { type: 'text' as const, text: args.prompt } }]
+    return ask(ctx, inputRequired.createMessage({ messages, maxTokens: 100 }), ({ content }) =>
+      text(`LLM response: ${JSON.stringify(content)}`),
+    )
   })
   const message = z.object({ message: z.string() })
   server.registerTool('test_elicitation', { description: 'Asks the user', inputSchema: message }, (args, ctx) =>
