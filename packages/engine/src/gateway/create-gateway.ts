@@ -85,7 +85,14 @@ function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
   const { broker, clock, log } = rooms
   let hub: OnNotification = () => undefined
   const links = createLinks(rooms.upstreams, broker, log, (...heard) => hub(...heard))
-  const catalog = createCatalog({ broker, links, log, now: () => clock.now(), listTimeoutMs: settings.listTimeoutMs, plainNames: settings.plainNames })
+  const catalog = createCatalog({
+    broker,
+    links,
+    log,
+    now: () => clock.now(),
+    listTimeoutMs: settings.listTimeoutMs,
+    plainNames: settings.plainNames,
+  })
   const deps = { broker, catalog, links, log, settings }
   const subscriptions = createSubscriptions(deps)
 

@@ -36,8 +36,11 @@ export type Caller = {
   clientCapabilities: JsonObject
   /** Sends a notification on the stream of this request. Dropped when the reader is slow: progress and logs may be lost. */
   notify(method: string, params: JsonObject): void
-  /** Asks the client that made this request; rejects when the signal fires. */
-  ask(method: ServerRequestMethod, params: JsonObject, signal: AbortSignal): Promise<JsonObject>
+  /**
+   * Asks the client that made this request; rejects when the signal fires. Questions put in one go, without a pause in between, reach a
+   * stateless client together; `key` is what the server calls a question.
+   */
+  ask(method: ServerRequestMethod, params: JsonObject, signal: AbortSignal, key?: string): Promise<JsonObject>
   /** From which severity the client wants log messages on this request's stream; undefined: none. */
   logLevel(): LogLevel | undefined
 }

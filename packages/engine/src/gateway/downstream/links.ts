@@ -1,12 +1,12 @@
 /** Connections to tool servers as the door uses them: wired once each, so that what a server says reaches the right agent and only it. */
 import { Fault } from '@ephor/contract'
-import type { Broker } from '@ephor/engine/broker'
+import type { Broker, JudgedServerRequest } from '@ephor/engine/broker'
 import type { JsonObject, Logger } from '@ephor/engine/kernel'
 import { ProtocolError } from '@modelcontextprotocol/server'
 import { UpstreamError } from '../upstream/upstream-error.ts'
-import type { CallOrigin, Upstream, Upstreams } from '../upstream/upstreams.ts'
+import type { CallOrigin, ServerQuestion, Upstream, Upstreams } from '../upstream/upstreams.ts'
 import { SERVER_REQUESTS, canAsk } from './caller.ts'
-import type { Caller } from './caller.ts'
+import type { Caller, ServerRequestMethod } from './caller.ts'
 
 /** What the door does with a notification that belongs to no request. */
 export type OnNotification = (agent: string, server: string, method: string, params: JsonObject) => void
@@ -21,11 +21,14 @@ export type Links = {
   callers(agent: string, server: string): Caller[]
 }
 
+type Ask = { method: ServerRequestMethod; params: JsonObject; key?: string }
+type Permitted = Extract<JudgedServerRequest, { permitted: true }>
+
 const METHOD_NOT_FOUND = -32601
 /** The code clients use for "the user rejected it" (client/sampling and client/elicitation of the specification). */
 const REJECTED = -1
 
-function isServerRequest(method: string): method is (typeof SERVER_REQUESTS)[number] {
+function isServerRequest(method: string): method is ServerRequestMethod {
   return SERVER_REQUESTS.some((known) => known === method)
 }
 
@@ -45,26 +48,57 @@ export function createLinks(
     return [...latest.values()]
   }
 
-  /** Decided by policy first, then asked of the one client whose call the server works on. */
-  async function answer(server: string, method: string, params: JsonObject, origin: CallOrigin, signal: AbortSignal): Promise<JsonObject> {
-    if (!isServerRequest(method)) throw new UpstreamError(METHOD_NOT_FOUND, `${method} is not offered`)
-    const caller = callers(origin.agent, server).find((candidate) => candidate.origin === origin.session)
-    if (caller === undefined) throw new UpstreamError(REJECTED, 'No client is waiting for this server')
-    const judged = await broker.judgeServerRequest({ server, method, agent: origin.agent, session: caller.session, params })
-    if (!judged.permitted) throw new UpstreamError(REJECTED, `Refused (${judged.fault}): ${judged.detail}`)
-    if (!canAsk(caller.clientCapabilities, method, params)) {
-      await judged.seal('failed')
-      throw new UpstreamError(METHOD_NOT_FOUND, `The client does not offer ${method}`)
-    }
+  /** Each is decided and sealed by itself; all are permitted or none is asked. */
+  async function decide(server: string, caller: Caller, asks: Ask[]): Promise<Permitted[]> {
+    const { principal, session, clientCapabilities } = caller
+    const judged = await Promise.all(
+      asks.map(({ method, params }) => broker.judgeServerRequest({ server, method, agent: principal.id, session, params })),
+    )
+    const permitted = judged.filter((one) => one.permitted)
+    const refused = judged.find((one) => !one.permitted)
+    const impossible = asks.find(({ method, params }) => !canAsk(clientCapabilities, method, params))
+    if (refused === undefined && impossible === undefined) return permitted
+    await Promise.all(permitted.map((one) => one.seal('failed')))
+    if (refused !== undefined) throw new UpstreamError(REJECTED, `Refused (${refused.fault}): ${refused.detail}`)
+    throw new UpstreamError(METHOD_NOT_FOUND, `The client does not offer ${impossible?.method}`)
+  }
+
+  async function askClient(permitted: Permitted, caller: Caller, { method, params, key }: Ask, signal: AbortSignal): Promise<JsonObject> {
     try {
-      const result = await caller.ask(method, params, AbortSignal.any([signal, caller.signal]))
-      await judged.seal('succeeded', result)
+      const result = await caller.ask(method, params, signal, key)
+      await permitted.seal('succeeded', result)
       return result
     } catch (error) {
-      await judged.seal(signal.aborted || caller.signal.aborted ? 'unknown' : 'failed')
+      await permitted.seal(signal.aborted ? 'unknown' : 'failed')
       // What the client answered is for the server; what broke on the way is not.
       if (error instanceof ProtocolError) throw new UpstreamError(error.code, error.message)
       throw new UpstreamError(REJECTED, 'The client did not answer')
+    }
+  }
+
+  /** Decided by policy first, then asked of the one client whose call the server works on. */
+  async function answer(server: string, questions: ServerQuestion[], origin: CallOrigin, signal: AbortSignal): Promise<JsonObject[]> {
+    const asks = questions.map(({ method, ...rest }) => {
+      if (!isServerRequest(method)) throw new UpstreamError(METHOD_NOT_FOUND, `${method} is not offered`)
+      return { method, ...rest }
+    })
+    const caller = callers(origin.agent, server).find((candidate) => candidate.origin === origin.session)
+    if (caller === undefined) throw new UpstreamError(REJECTED, 'No client is waiting for this server')
+    const permitted = await decide(server, caller, asks)
+    /** One that fails withdraws the others: the server gets all answers or none. */
+    const others = new AbortController()
+    const until = AbortSignal.any([signal, caller.signal, others.signal])
+    // In one go: a stateless client gets them in one result.
+    const answers = asks.flatMap((ask, i) => {
+      const one = permitted[i]
+      return one === undefined ? [] : [askClient(one, caller, ask, until)]
+    })
+    try {
+      return await Promise.all(answers)
+    } catch (error) {
+      others.abort()
+      await Promise.allSettled(answers)
+      throw error
     }
   }
 
@@ -72,7 +106,7 @@ export function createLinks(
     const upstream = await upstreams.connect(server, agent)
     if (!wired.has(upstream)) {
       wired.add(upstream)
-      upstream.onServerRequest((method, params, origin, signal) => answer(server, method, params, origin, signal))
+      upstream.onServerRequest((questions, origin, signal) => answer(server, questions, origin, signal))
       upstream.onNotification((method, params) => {
         try {
           onNotification(agent, server, method, params)

@@ -63,9 +63,10 @@ export function createParkedCalls(waitMs: number, maxPerAgent: number): ParkedCa
       ...caller,
       signal: controller.signal,
       notify: (name, details) => call.listener.notify(name, details),
-      ask: (name, details, signal) =>
+      ask: (name, details, signal, wanted) =>
         new Promise((resolve, reject) => {
-          const key = `q${++count}`
+          let key = wanted ?? `q${++count}`
+          while (call.questions.has(key)) key = `q${++count}`
           const refuse = () => {
             call.questions.delete(key)
             reject(new ProtocolError(INTERNAL_ERROR, 'The question was withdrawn'))
@@ -96,7 +97,7 @@ export function createParkedCalls(waitMs: number, maxPerAgent: number): ParkedCa
     call.listener = caller
     call.asked = Promise.withResolvers()
     for (const [key, question] of call.questions) {
-      const response = responses[key]
+      const response = Object.hasOwn(responses, key) ? responses[key] : undefined
       if (typeof response !== 'object' || response === null) continue
       call.questions.delete(key)
       // Parsed at the door, so what is inside is JSON.

@@ -126,12 +126,13 @@ function runner({ links }: CallDeps, caller: Caller, method: CallMethod, target:
 
 /** What the specification fixes about the result in each revision; the rest stays as the server sent it. */
 function fitted(caller: Caller, value: JsonObject): JsonObject {
-  const { resultType, ttlMs, cacheScope, ...rest } = value
+  const { resultType: _type, ttlMs, cacheScope, ...rest } = value
   if (!caller.stateless) return rest
   // What one principal was permitted to read is never for a shared cache.
   return {
     ...rest,
-    resultType: resultType ?? 'complete',
+    // Never the server's own: a question in a result that nobody decided must not pass for one that Ephor asks.
+    resultType: 'complete',
     ...(ttlMs === undefined ? {} : { ttlMs }),
     ...(cacheScope === undefined ? {} : { cacheScope: 'private' }),
   }

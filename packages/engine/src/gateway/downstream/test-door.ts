@@ -12,7 +12,7 @@ import Fastify from 'fastify'
 import { createGateway } from '../create-gateway.ts'
 import type { GatewayRooms } from '../create-gateway.ts'
 import { mountGateway } from '../routes.ts'
-import type { ServerRequestHandler, Upstream, UpstreamRequestOptions } from '../upstream/upstreams.ts'
+import type { CallOrigin, ServerRequestHandler, Upstream, UpstreamRequestOptions } from '../upstream/upstreams.ts'
 import type { GatewaySettings } from './settings.ts'
 
 export const receipt = { origin: 'test', seq: 7, leafHash: 'ab'.repeat(32) }
@@ -31,8 +31,8 @@ export class FakeUpstream implements Upstream {
   readonly protocolVersion = '2025-11-25'
   readonly requests: { method: string; params: JsonObject; options: UpstreamRequestOptions }[] = []
   readonly listeners = new Set<(method: string, params: JsonObject) => void>()
-  ask: ServerRequestHandler = async () => ({})
   readonly #handler: Handler
+  #onServerRequest: ServerRequestHandler = async () => []
 
   constructor(server: string, capabilities: JsonObject, handler: Handler) {
     this.server = server
@@ -53,7 +53,12 @@ export class FakeUpstream implements Upstream {
   }
 
   onServerRequest(handler: ServerRequestHandler): void {
-    this.ask = handler
+    this.#onServerRequest = handler
+  }
+
+  async ask(method: string, params: JsonObject, origin: CallOrigin, signal: AbortSignal): Promise<JsonObject> {
+    const [answer = {}] = await this.#onServerRequest([{ method, params }], origin, signal)
+    return answer
   }
 
   say(method: string, params: JsonObject = {}): void {

@@ -10,6 +10,7 @@ import { Fault } from '@ephor/contract'
 import { envelope } from './negotiate.ts'
 import { paramHeaders } from './param-headers.ts'
 import { isObject } from './peer.ts'
+import { MAX_OPEN } from './server-requests.ts'
 import { Subscription } from './subscription.ts'
 import type { JsonObject } from '@ephor/engine/kernel'
 import type { Greeting } from './negotiate.ts'
@@ -130,7 +131,7 @@ export class Connection implements Upstream {
     return peer.request(method, outgoing, { ...options, headers })
   }
 
-  /** Answers `input_required` through the handler for server requests, for a caller whose agent speaks an older revision. */
+  /** Answers `input_required` through the handler for server requests, so that each question is decided and the call stays one call. */
   async #fulfil(method: string, params: JsonObject, options: UpstreamRequestOptions, first: JsonObject): Promise<JsonObject> {
     const deadline = performance.now() + options.timeoutMs
     let result = first
@@ -143,19 +144,25 @@ export class Connection implements Upstream {
       const next = { ...params, inputResponses, ...(requestState === undefined ? {} : { requestState }) }
       result = await this.#stateless(method, next, { ...options, timeoutMs: left })
     }
+    const { resultType = 'complete' } = result
+    if (resultType !== 'complete') throw new Fault('UPSTREAM_ERROR', 'its result is of a kind that is not known')
     return result
   }
 
   async #answers(result: JsonObject, { origin, signal }: UpstreamRequestOptions): Promise<JsonObject> {
-    const answers: JsonObject = {}
     const asked = isObject(result['inputRequests']) ? Object.entries(result['inputRequests']) : []
-    for (const [key, request] of asked) {
+    if (asked.length === 0) return {}
+    if (asked.length > MAX_OPEN) throw new Fault('UPSTREAM_ERROR', `it asks more than ${MAX_OPEN} questions at once`)
+    const questions = asked.map(([key, request]) => {
       if (!isObject(request) || typeof request['method'] !== 'string')
         throw new Fault('UPSTREAM_ERROR', 'it asks for input in no known form')
-      if (origin === undefined || this.#handler === undefined)
-        throw new Fault('UPSTREAM_ERROR', `it asks for ${request['method']}, which is not offered`)
-      answers[key] = await this.#handler(request['method'], isObject(request['params']) ? request['params'] : {}, origin, signal)
+      return { key, method: request['method'], params: isObject(request['params']) ? request['params'] : {} }
+    })
+    if (origin === undefined || this.#handler === undefined) {
+      const methods = questions.map(({ method }) => method).join(', ')
+      throw new Fault('UPSTREAM_ERROR', `it asks for ${methods}, which is not offered`)
     }
-    return answers
+    const answers = await this.#handler(questions, origin, signal)
+    return Object.fromEntries(questions.map(({ key }, i) => [key, answers[i] ?? {}]))
   }
 }

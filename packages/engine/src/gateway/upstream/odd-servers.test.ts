@@ -171,7 +171,7 @@ test('a server that asked may withdraw its question', async () => {
   const { upstreams } = world({ a: script(source) })
   const upstream = await upstreams.connect('a', 'agt_1')
   let asked = 0
-  upstream.onServerRequest((_method, _params, _origin, signal) => {
+  upstream.onServerRequest((_questions, _origin, signal) => {
     asked++
     return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('withdrawn'))))
   })

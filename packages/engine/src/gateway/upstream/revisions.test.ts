@@ -45,11 +45,12 @@ test.each(BOTH)('a question inside a result is answered through the handler for 
   const { upstreams } = world({ a: await transportOf(kind) })
   const upstream = await upstreams.connect('a', 'agt_1')
   const asked: unknown[] = []
-  upstream.onServerRequest(async (method, params, from) => {
-    asked.push({ method, from })
-    const schema = JSON.stringify(params)
-    return { action: 'accept', content: schema.includes('color') ? { color: 'red' } : { name: 'Ada' } }
-  })
+  upstream.onServerRequest(async (questions, from) =>
+    questions.map(({ method, params }) => {
+      asked.push({ method, from })
+      return { action: 'accept', content: JSON.stringify(params).includes('color') ? { color: 'red' } : { name: 'Ada' } }
+    }),
+  )
   const result = await upstream.request('tools/call', call('test_input_required_result_multi_round'), calling({ origin, fulfil: true }))
   expect(textOf(result)).toBe('Ada likes red')
   expect(asked).toEqual([

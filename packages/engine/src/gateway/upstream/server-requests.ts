@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { CallOrigin, ServerRequestHandler } from './upstreams.ts'
 
 /** Of one server at a time; a flood of questions must not become a flood of work. */
-const MAX_OPEN = 16
+export const MAX_OPEN = 16
 const KNOWN = new Set(['sampling/createMessage', 'elicitation/create', 'roots/list'])
 
 type RpcId = string | number
@@ -46,8 +46,8 @@ export class ServerRequests {
     if (this.#open.size >= MAX_OPEN) return this.#refuse(id, -32600, 'Too many requests are open')
     const abort = new AbortController()
     this.#open.set(id, { origin, abort })
-    this.handler(method, params, origin, abort.signal).then(
-      (result) => this.#finish(id, { result }),
+    this.handler([{ method, params }], origin, abort.signal).then(
+      ([result = {}]) => this.#finish(id, { result }),
       (error: unknown) => this.#finish(id, { error: errorOf(error) }),
     )
   }

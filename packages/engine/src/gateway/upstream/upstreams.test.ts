@@ -87,11 +87,12 @@ test('what a server asks within a call is put to the handler with the origin of 
   const { upstreams } = world({ a: hostile() })
   const upstream = await upstreams.connect('a', 'agt_1')
   const asked: unknown[] = []
-  upstream.onServerRequest(async (method, _params, from) => {
+  upstream.onServerRequest(async ([question], from) => {
+    const method = question?.method
     asked.push([method, from])
     if (method === 'sampling/createMessage') throw new UpstreamError(-1, 'Refused by policy', { why: 'default' })
     if (method === 'elicitation/create') throw new Error('an inner detail')
-    return { roots: [] }
+    return [{ roots: [] }]
   })
   const answers = JSON.parse(textOf(await upstream.request('tools/call', call('ask'), calling({ origin })))) as unknown
   expect(asked).toEqual([
@@ -111,7 +112,7 @@ test('what a server asks is refused when no call, or calls of two sessions, are 
   const { upstreams } = world({ a: hostile() })
   const upstream = await upstreams.connect('a', 'agt_1')
   let asked = 0
-  upstream.onServerRequest(async () => ({ asked: ++asked }))
+  upstream.onServerRequest(async () => [{ asked: ++asked }])
   const refused = { code: -32600, message: 'No single call is in flight that this could belong to' }
   const none = JSON.parse(textOf(await upstream.request('tools/call', call('ask'), calling()))) as unknown[]
   expect(none.slice(0, 3)).toEqual([refused, refused, refused])
@@ -127,7 +128,7 @@ test('a question is dropped when the call that it belongs to is over', async () 
   const upstream = await upstreams.connect('a', 'agt_1')
   const dropped = new Promise<boolean>((resolve) => {
     upstream.onServerRequest(
-      (_method, _params, _origin, signal) =>
+      (_questions, _origin, signal) =>
         new Promise((_, reject) =>
           signal.addEventListener('abort', () => {
             resolve(true)

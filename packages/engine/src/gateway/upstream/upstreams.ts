@@ -18,7 +18,11 @@ export type UpstreamRequestOptions = {
   fulfil?: boolean
 }
 
-export type ServerRequestHandler = (method: string, params: JsonObject, origin: CallOrigin, signal: AbortSignal) => Promise<JsonObject>
+/** What a server asks of the agent's client. `key`: what the server calls it, where several are asked in one result. */
+export type ServerQuestion = { method: string; params: JsonObject; key?: string }
+
+/** Answers questions that were asked together, in their order; one that is refused rejects them all. */
+export type ServerRequestHandler = (questions: ServerQuestion[], origin: CallOrigin, signal: AbortSignal) => Promise<JsonObject[]>
 
 export interface Upstream {
   readonly server: string
