@@ -22,8 +22,9 @@ if (major < 18) {
 if (!existsSync(marker) || readFileSync(marker, 'utf8') !== wanted) {
   console.error('Installing what Ephor needs (first run only) ...')
   try {
-    // The lockfile pins every package by digest; the engines check is off because scripts run on the pinned Node, not the host's.
-    execFileSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    // Not `npm ci`: it refuses a lockfile without the optional binaries of every platform, which differ from registry to
+    // registry. What the lockfile names is pinned by digest either way.
+    execFileSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
       cwd: root,
       stdio: ['ignore', 2, 'inherit'],
       shell: process.platform === 'win32',
