@@ -91,7 +91,8 @@ export function createCatalog({ broker, links, log, now, listTimeoutMs, plainNam
 
   /** One failing server leaves the lists of the others whole. */
   async function fetchAll(principal: AgentPrincipal, kind: ListKind, signal: AbortSignal): Promise<Found[]> {
-    const servers = broker.visible(principal).map(({ server }) => server)
+    const offers = LISTS[kind].capability
+    const servers = broker.visible(principal).flatMap((seen) => (seen[offers] ? [seen.server] : []))
     const within = AbortSignal.any([signal, AbortSignal.timeout(listTimeoutMs)])
     const lists = await Promise.allSettled(servers.map((server) => fetchFrom(principal.id, server, kind, within)))
     const found: Found[] = []
@@ -177,21 +178,22 @@ export function createCatalog({ broker, links, log, now, listTimeoutMs, plainNam
       let servers = known === undefined ? new Set<string>() : lookUp(known, uri)
       // A miss asks the servers again, but a second's worth of misses asks them once.
       if (servers.size === 0 && (known === undefined || now() - known.at > 1000)) servers = lookUp(await refreshed(principal, signal), uri)
-      const visible = new Set(broker.visible(principal).map(({ server }) => server))
+      const visible = new Set(broker.visible(principal).flatMap((seen) => (seen.resources ? [seen.server] : [])))
       const [server, another] = [...servers].filter((name) => visible.has(name))
       return server === undefined || another !== undefined ? undefined : { server, uri }
     },
 
     async capabilities(principal) {
       const union: JsonObject = { tools: { listChanged: true } }
-      const servers = broker.visible(principal).map(({ server }) => server)
-      const connected = await Promise.allSettled(servers.map((server) => links.connectWithin(server, principal.id, listTimeoutMs)))
+      const seen = broker.visible(principal)
+      const connected = await Promise.allSettled(seen.map(({ server }) => links.connectWithin(server, principal.id, listTimeoutMs)))
       for (const [i, link] of connected.entries()) {
         if (link.status === 'rejected') {
-          log.warn({ server: servers[i], err: link.reason }, 'a tool server did not answer for its capabilities')
+          log.warn({ server: seen[i]?.server, err: link.reason }, 'a tool server did not answer for its capabilities')
           continue
         }
-        for (const name of ['resources', 'prompts', 'completions', 'logging']) {
+        for (const name of ['resources', 'prompts', 'completions', 'logging'] as const) {
+          if ((name === 'resources' || name === 'prompts') && seen[i]?.[name] !== true) continue
           const offered = objectAt(link.value.capabilities, name)
           if (offered !== undefined) union[name] = { ...objectAt(union, name), ...offered }
         }

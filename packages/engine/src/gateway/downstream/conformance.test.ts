@@ -15,9 +15,9 @@ test.each([
   const { upstreams } = world({ suite: transport })
   const upstream = await upstreams.connect('suite', 'agt_alice')
   const { tools } = await upstream.request('tools/list', {}, { signal: AbortSignal.timeout(10_000), timeoutMs: 10_000 })
-  const listed = (Array.isArray(tools) ? tools : []) as JsonObject[]
+  const listed = (Array.isArray(tools) ? tools : []) as (JsonObject & { name: string })[]
   const door = await openDoor({
-    servers: { suite: { tools: listed.map((tool) => toolOf('suite', String(tool['name']), tool)) } },
+    servers: { suite: { tools: listed.map((tool) => toolOf('suite', tool.name, tool)) } },
     permitServerRequests: true,
     settings: { plainNames: true },
     rooms: { upstreams },

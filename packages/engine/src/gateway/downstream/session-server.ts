@@ -97,6 +97,7 @@ export async function answerSession(deps: SessionServerDeps, session: Session, p
   const server = new Server(SERVER_INFO, { capabilities, instructions: INSTRUCTIONS, supportedProtocolVersions: SESSION_REVISIONS })
   // The SDK would keep the level to itself; here it is also for the tool servers.
   server.removeRequestHandler('logging/setLevel')
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's server is no event target
   server.onerror = (error) => deps.log.debug({ session: session.id, err: error }, 'session')
 
   server.fallbackRequestHandler = async (request, ctx) => {

@@ -88,6 +88,7 @@ test('cancelling a call reaches the tool server', async () => {
   await eventually(() => here.calls.length === 1)
   bridge.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } })
   await eventually(() => stopped)
+  expect(here.calls).toHaveLength(1)
 })
 
 test('a server that does not run is an error for the client and one line for the person', async () => {

@@ -56,6 +56,7 @@ test('closing the connection in the middle of a stateless call cancels it', asyn
   await eventually(() => state.started === 1)
   socket.destroy()
   await eventually(() => state.stopped === 1)
+  expect(state.started).toBe(1)
 })
 
 test('closing the connection in the middle of a call of a session cancels it, unless the client resumes in time', async () => {
@@ -66,6 +67,7 @@ test('closing the connection in the middle of a call of a session cancels it, un
   await eventually(() => state.started === 1)
   socket.destroy()
   await eventually(() => state.stopped === 1)
+  expect(state.started).toBe(1)
 })
 
 test('a client that resumes the stream gets the answer it missed', async () => {
@@ -129,6 +131,7 @@ test('ending a session stops its calls', async () => {
   await ask(door, { method: 'DELETE', headers })
   await eventually(() => state.stopped === 1)
   await call
+  expect(state.started).toBe(1)
 })
 
 test('an agent has so many sessions and no more; the longest idle one gives way, busy ones do not', async () => {
@@ -232,7 +235,6 @@ test('requestState serves once, only its own agent, and only the same request', 
   const asking: TestServer = {
     tools: [toolOf('asking', 'ask')],
     async handler(_method, _params, { origin, signal }, upstream) {
-      if (origin === undefined) throw new Error('no origin')
       const answer = await upstream.ask(
         'elicitation/create',
         { message: 'Who?', mode: 'form', requestedSchema: { type: 'object', properties: {} } },
@@ -275,7 +277,6 @@ test('nobody comes back with the input: the call is stopped', async () => {
       signal.addEventListener('abort', () => {
         stopped = true
       })
-      if (origin === undefined) throw new Error('no origin')
       return upstream.ask('roots/list', {}, origin, signal)
     },
   }

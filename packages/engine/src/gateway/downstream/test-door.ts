@@ -12,7 +12,7 @@ import Fastify from 'fastify'
 import { createGateway } from '../create-gateway.ts'
 import type { GatewayRooms } from '../create-gateway.ts'
 import { mountGateway } from '../routes.ts'
-import type { CallOrigin, ServerRequestHandler, Upstream, UpstreamRequestOptions } from '../upstream/upstreams.ts'
+import type { CallOrigin, ServerQuestion, ServerRequestHandler, Upstream, UpstreamRequestOptions } from '../upstream/upstreams.ts'
 import type { GatewaySettings } from './settings.ts'
 
 export const receipt = { origin: 'test', seq: 7, leafHash: 'ab'.repeat(32) }
@@ -56,8 +56,14 @@ export class FakeUpstream implements Upstream {
     this.#onServerRequest = handler
   }
 
-  async ask(method: string, params: JsonObject, origin: CallOrigin, signal: AbortSignal): Promise<JsonObject> {
-    const [answer = {}] = await this.#onServerRequest([{ method, params }], origin, signal)
+  /** Asks several questions in one go, as a stateless server does in its result. */
+  askAll(questions: ServerQuestion[], origin: CallOrigin | undefined, signal: AbortSignal): Promise<JsonObject[]> {
+    if (origin === undefined) throw new Error('no origin')
+    return this.#onServerRequest(questions, origin, signal)
+  }
+
+  async ask(method: string, params: JsonObject, origin: CallOrigin | undefined, signal: AbortSignal): Promise<JsonObject> {
+    const [answer = {}] = await this.askAll([{ method, params }], origin, signal)
     return answer
   }
 
@@ -72,7 +78,8 @@ export type DoorOptions = {
   servers?: Record<string, TestServer>
   settings?: Partial<GatewaySettings>
   perform?: Broker['perform']
-  permitServerRequests?: boolean
+  /** All of them, or those of one method. */
+  permitServerRequests?: boolean | string
   visible?: (principal: AgentPrincipal, server: string) => boolean
   port?: number
   /** The suite sends no credential: its requests get one on the way. */
@@ -145,7 +152,9 @@ export async function openDoor(options: DoorOptions = {}) {
           .map(([server, { tools }]) => ({ server, tools })),
       async judgeServerRequest({ method }) {
         judged.push(method)
-        if (options.permitServerRequests) return { permitted: true, decision: 'dec_s', seal: async (status) => void judged.push(status) }
+        const { permitServerRequests: permitted } = options
+        if (permitted === true || permitted === method)
+          return { permitted: true, decision: 'dec_s', seal: async (status) => void judged.push(status) }
         return { permitted: false, decision: 'dec_s', fault: 'POLICY_NO_PERMIT', detail: 'no policy permits it' }
       },
     },
