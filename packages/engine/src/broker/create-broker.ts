@@ -44,6 +44,9 @@ export type BrokerRooms = {
 /** One decision with its evidence. Payloads are absent once their key was destroyed. */
 export type DecisionDetail = DecisionRow & { receipt: Receipt; outcomeReceipt?: Receipt; input?: Json; result?: Json }
 
+/** What of a server an agent may see: the tools, and whether its resources and prompts at all. */
+export type Visible = { server: string; tools: Tool[]; resources: boolean; prompts: boolean }
+
 export interface Broker {
   /**
    * Decides the call, runs it if permitted and seals what came of it.
@@ -56,8 +59,8 @@ export interface Broker {
   /** Seals the outcome that an enforcement point reports. @throws Fault NOT_FOUND, OUTCOME_DECIDED, OUTCOME_LATE. */
   report(principal: AgentPrincipal, decision: string, outcome: { status: OutcomeStatus; result?: Json }): Promise<Receipt>
   judgeServerRequest(request: ServerRequest): Promise<JudgedServerRequest>
-  /** The tools of accepted servers that this agent could ever be permitted to call; servers with none are listed too. */
-  visible(principal: AgentPrincipal): { server: string; tools: Tool[] }[]
+  /** Of accepted servers, what this agent could ever be permitted; a server of which that is nothing is left out. */
+  visible(principal: AgentPrincipal): Visible[]
   /** Newest first. `cursor`: the id where the last page ended. */
   list(query: DecisionQuery): Promise<DecisionRow[]>
   /** An agent sees its own decisions only. */
@@ -107,15 +110,21 @@ async function show(bench: Bench, decision: string, reader: Principal): Promise<
   }
 }
 
-function visible({ registry, policy }: Bench, principal: AgentPrincipal): { server: string; tools: Tool[] }[] {
+function visible({ registry, policy }: Bench, principal: AgentPrincipal): Visible[] {
   const who = { type: 'Agent' as const, id: principal.id }
   return registry
     .servers()
     .filter(({ state }) => state === 'accepted')
     .map(({ name }) => {
       const pinned = registry.tools(name).filter(({ state }) => state === 'accepted' || state === 'changed')
-      return { server: name, tools: pinned.filter((tool) => policy.couldPermit(who, `${name}/${tool.name}`, name)) }
+      return {
+        server: name,
+        tools: pinned.filter((tool) => policy.couldPermit(who, `${name}/${tool.name}`, name)),
+        resources: policy.couldPermit(who, 'resources/read', name),
+        prompts: policy.couldPermit(who, 'prompts/get', name),
+      }
     })
+    .filter(({ tools, resources, prompts }) => tools.length > 0 || resources || prompts)
 }
 
 export function createBroker(rooms: BrokerRooms): Broker {

@@ -172,7 +172,9 @@ test('what an agent is shown is what it could ever be permitted', async () => {
     policies: { 'only.cedar': '@reason("looking is fine")\npermit (principal is Agent, action in Action::"read", resource);\n' },
   })
   const caller = await strict.agent()
-  expect(strict.broker.visible(caller.principal)).toEqual([{ server: 'box', tools: [expect.objectContaining({ name: 'look' })] }])
+  expect(strict.broker.visible(caller.principal)).toEqual([
+    { server: 'box', tools: [expect.objectContaining({ name: 'look' })], resources: true, prompts: true },
+  ])
   await strict.close()
 })
 

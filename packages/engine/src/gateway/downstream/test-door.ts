@@ -116,7 +116,8 @@ export async function openDoor(options: DoorOptions = {}) {
     ['bob', { kind: 'agent', id: 'agt_bob', credential: 'crd_bob' }],
   ])
   const upstreams = new Map<string, Promise<FakeUpstream>>()
-  const changed = new Set<() => void>()
+  const changed = new Set<(change: { agent?: string }) => void>()
+  const activated = new Set<() => void>()
   const released: string[] = []
   const judged: string[] = []
 
@@ -149,7 +150,7 @@ export async function openDoor(options: DoorOptions = {}) {
       visible: (principal) =>
         Object.entries(servers)
           .filter(([server]) => options.visible?.(principal, server) ?? true)
-          .map(([server, { tools }]) => ({ server, tools })),
+          .map(([server, { tools }]) => ({ server, tools, resources: true, prompts: true })),
       async judgeServerRequest({ method }) {
         judged.push(method)
         const { permitServerRequests: permitted } = options
@@ -160,9 +161,15 @@ export async function openDoor(options: DoorOptions = {}) {
     },
     registry: {
       on(listener) {
-        const call = () => listener({})
-        changed.add(call)
-        return () => changed.delete(call)
+        changed.add(listener)
+        return () => changed.delete(listener)
+      },
+      agent: () => undefined,
+    },
+    policy: {
+      on(listener) {
+        activated.add(listener)
+        return () => activated.delete(listener)
       },
     },
     upstreams: { connect: upstreamOf, release: async (owner) => void released.push(owner) },
@@ -187,7 +194,8 @@ export async function openDoor(options: DoorOptions = {}) {
     judged,
     released,
     upstreamOf,
-    registryChanged: () => changed.forEach((call) => call()),
+    registryChanged: (change: { agent?: string } = {}) => changed.forEach((call) => call(change)),
+    policyChanged: () => activated.forEach((call) => call()),
     async close() {
       await gateway.close()
       await app.close()
