@@ -13,6 +13,8 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 
 const CLI = join(import.meta.dirname, '../../../apps/cli/bin/ephor.mjs')
 const START_MS = 60_000
+/** Tests start many processes of the same code: compiling it once halves what a start costs. */
+const COMPILED = join(tmpdir(), 'ephor-test-compiled')
 
 export async function freePort(): Promise<number> {
   const server = createServer()
@@ -50,7 +52,7 @@ export async function startEphor({ home = realpathSync(mkdtempSync(join(tmpdir()
   const port = options.port ?? (await freePort())
   const url = `http://127.0.0.1:${port}`
   const child = spawn(process.execPath, [...(options.node ?? []), CLI, 'up', '--port', String(port)], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: home, EPHOR_HOME: home, ...options.environment },
+    env: { PATH: process.env['PATH'] ?? '', HOME: home, EPHOR_HOME: home, NODE_COMPILE_CACHE: COMPILED, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
