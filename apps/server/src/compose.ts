@@ -131,6 +131,7 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
       identity,
       broker,
       registry,
+      policy,
       upstreams,
       clock,
       log,

@@ -5,12 +5,13 @@ import type { AgentPrincipal } from '@ephor/contract'
 import type { Broker } from '@ephor/engine/broker'
 import type { Identity } from '@ephor/engine/identity'
 import type { Clock, JsonObject, Logger } from '@ephor/engine/kernel'
+import type { Policy } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
 import { classifyInboundRequest } from '@modelcontextprotocol/server'
 import { createCatalog } from './downstream/catalog.ts'
 import { Rejection, bearerOf, checkAccept, checkContentType, checkHeadersOnce, checkHost, readMessage } from './downstream/check-request.ts'
 import { LOG_LEVELS } from './downstream/caller.ts'
-import { announceTools, createHub } from './downstream/hub.ts'
+import { announceLists, createHub } from './downstream/hub.ts'
 import { createLinks } from './downstream/links.ts'
 import type { OnNotification } from './downstream/links.ts'
 import type { Posted } from './downstream/posted.ts'
@@ -25,7 +26,8 @@ import type { Upstreams } from './upstream/upstreams.ts'
 export type GatewayRooms = {
   identity: Pick<Identity, 'identify'>
   broker: Pick<Broker, 'perform' | 'visible' | 'judgeServerRequest'>
-  registry: Pick<Registry, 'on'>
+  registry: Pick<Registry, 'on' | 'agent'>
+  policy: Pick<Policy, 'on'>
   upstreams: Pick<Upstreams, 'connect' | 'release'>
   clock: Clock
   log: Logger
@@ -38,8 +40,6 @@ export interface Gateway {
   handle(request: IncomingMessage, response: ServerResponse, body: Uint8Array | undefined): Promise<void>
   /** Throws a Rejection when Host or Origin may not talk to Ephor. For every route of the server, not only MCP. */
   checkHost(request: IncomingMessage): void
-  /** Tells agents to list their tools again; the registry's own changes are told without it. */
-  announceTools(): void
   /** Ends idle sessions and streams whose credential no longer opens anything. Runs by itself; here for tests. */
   sweep(): Promise<void>
   /** Takes no more requests and ends every session and stream. */
@@ -122,12 +122,28 @@ function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
 
 export function createGateway(rooms: GatewayRooms): Gateway {
   const settings = { ...GATEWAY_DEFAULTS, ...rooms.settings }
-  const { identity, registry, upstreams, clock, log } = rooms
+  const { identity, registry, policy, upstreams, clock, log } = rooms
   const { catalog, sessions, stateless } = assemble(rooms, settings)
-  const unlisten = registry.on(() => announceTools({ sessions, stateless }))
   /** When each agent was last heard of; connections of one that is gone are closed. */
   const lastHeard = new Map<string, number>()
   let closed = false
+
+  /** Forgets an agent: nothing of it stays open, at either door. */
+  async function release(agent: string): Promise<void> {
+    lastHeard.delete(agent)
+    catalog.forget(agent)
+    sessions.endAll(agent)
+    stateless.endAll(agent)
+    await upstreams.release(agent).catch((error: unknown) => log.debug({ agent, err: error }, 'connections did not close cleanly'))
+  }
+
+  const unlisten = [
+    policy.on(() => announceLists({ sessions, stateless })),
+    registry.on(({ agent }) => {
+      if (agent === undefined) announceLists({ sessions, stateless })
+      else if (registry.agent(agent)?.state !== 'active') void release(agent)
+    }),
+  ]
 
   async function identify(request: IncomingMessage): Promise<{ principal: AgentPrincipal; bearer: string }> {
     const bearer = bearerOf(request.headers.authorization)
@@ -168,9 +184,7 @@ export function createGateway(rooms: GatewayRooms): Gateway {
     for (const [agent, at] of lastHeard) {
       const isHere = sessions.of(agent).length > 0 || open.some((stream) => stream.agent === agent)
       if (isHere || now - at <= settings.sessionIdleMs) continue
-      lastHeard.delete(agent)
-      catalog.forget(agent)
-      await upstreams.release(agent).catch((error: unknown) => log.debug({ agent, err: error }, 'connections did not close cleanly'))
+      await release(agent)
     }
   }
 
@@ -184,12 +198,11 @@ export function createGateway(rooms: GatewayRooms): Gateway {
     settings,
     sweep,
     checkHost: (request) => checkHost(request.headers, settings.allowedHosts),
-    announceTools: () => announceTools({ sessions, stateless }),
     handle: (request, response, body) => serve(request, response, body).catch((error: unknown) => reject(response, log, error)),
     async close() {
       closed = true
       clearInterval(timer)
-      unlisten()
+      for (const stop of unlisten) stop()
       await Promise.all([sessions.close(), stateless.close()])
     },
   }

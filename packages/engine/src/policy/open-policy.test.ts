@@ -111,6 +111,23 @@ test('an older version does not come back when somebody takes the latest row awa
   await second.close()
 })
 
+test('listeners hear of policies that became active, and of nothing else', async () => {
+  const { policy, folder, close } = await openRoom({ 'a.cedar': PERMIT }, { pollMs: 60_000 })
+  const heard: (string | undefined)[] = []
+  const stop = policy.on(() => heard.push(policy.version()))
+  writeFileSync(join(folder, 'a.cedar'), BROKEN)
+  await policy.reload()
+  expect(heard).toEqual([])
+  writeFileSync(join(folder, 'a.cedar'), NEXT)
+  await policy.reload()
+  expect(heard).toEqual([policy.version()])
+  stop()
+  writeFileSync(join(folder, 'a.cedar'), PERMIT)
+  await policy.reload()
+  expect(heard).toHaveLength(1)
+  await close()
+})
+
 test('what the ledger could not record does not become active, and is tried again', async () => {
   const { policy, folder, ledger, close } = await openRoom({ 'a.cedar': PERMIT }, { pollMs: 60_000 })
   const first = policy.version()

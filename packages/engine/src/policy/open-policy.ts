@@ -34,6 +34,8 @@ export interface Policy {
   setWorld(world: PolicyWorld): Promise<void>
   /** Looks at the folder now. */
   reload(): Promise<void>
+  /** Called after other policies became active. Returns what stops it. */
+  on(listener: () => void): () => void
   close(): Promise<void>
 }
 
@@ -60,6 +62,7 @@ type State = {
   refused: PolicyStatus['refused']
   /** What the folder was when it was last looked at, so that the same is not judged twice. */
   seen: string | undefined
+  listeners: Set<() => void>
 }
 
 function decideUnder(state: State, { log }: PolicyOptions): void {
@@ -82,6 +85,7 @@ function put(
   decideUnder(state, options)
   // Calls that are being decided finish under the policies that they began with.
   before?.close()
+  for (const listener of state.listeners) listener()
 }
 
 /** The last good texts, when they are those that the ledger says were activated. */
@@ -227,6 +231,7 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     decider: undefined,
     refused: undefined,
     seen: undefined,
+    listeners: new Set(),
   }
   let tail: Promise<unknown> = Promise.resolve()
   /** One after another: two looks at once could activate in the wrong order. */
@@ -280,6 +285,10 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
       if (state.schema.digest !== before) await inTurn(() => reconsider(state, options))
     },
     reload: () => inTurn(() => look(state, options)),
+    on(listener) {
+      state.listeners.add(listener)
+      return () => state.listeners.delete(listener)
+    },
     async close() {
       stop()
       await tail

@@ -56,8 +56,10 @@ export function createHub(rooms: HubRooms): OnNotification {
   }
 }
 
-/** The tools that agents see changed: a server was accepted, a tool classified, a policy replaced. */
-export function announceTools({ sessions, stateless }: Pick<HubRooms, 'sessions' | 'stateless'>): void {
-  sessions.notify(undefined, undefined, 'notifications/tools/list_changed')
-  stateless.publish(undefined, { kind: 'tools_list_changed' })
+/** What agents see changed: a server was accepted, a tool classified, a policy replaced. */
+export function announceLists({ sessions, stateless }: Pick<HubRooms, 'sessions' | 'stateless'>): void {
+  for (const list of ['tools', 'resources', 'prompts'] as const) {
+    sessions.notify(undefined, undefined, `notifications/${list}/list_changed`)
+    stateless.publish(undefined, { kind: `${list}_list_changed` })
+  }
 }

@@ -39,7 +39,8 @@ export type ParkedCalls = {
     run: (caller: Caller) => Promise<JsonObject>,
   ): Promise<JsonObject>
   size(): number
-  close(): void
+  /** Stops the calls that wait, all or those of one agent. */
+  close(agent?: string): void
 }
 
 /** @param waitMs how long a client may take to come back. */
@@ -141,12 +142,13 @@ export function createParkedCalls(waitMs: number, maxPerAgent: number): ParkedCa
 
     size: () => parked.size,
 
-    close() {
-      for (const { call, timer } of parked.values()) {
+    close(agent) {
+      for (const [state, { call, timer }] of parked) {
+        if (agent !== undefined && call.agent !== agent) continue
+        parked.delete(state)
         clearTimeout(timer)
         call.controller.abort()
       }
-      parked.clear()
     },
   }
 }

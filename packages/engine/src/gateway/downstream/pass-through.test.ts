@@ -280,11 +280,14 @@ describe('notifications', () => {
     mine.say('notifications/message', { level: 'info', data: 'quiet' })
     mine.say('notifications/message', { level: 'error', data: 'loud' })
     mine.say('notifications/invented', {})
-    door.registryChanged()
-    await eventually(() => heard.length >= 5)
+    door.policyChanged()
+    await eventually(() => heard.length >= 7)
     expect(heard.toSorted()).toEqual([
       'notifications/message "loud"',
+      // Of the server, and because other policies show other lists.
       'notifications/prompts/list_changed ""',
+      'notifications/prompts/list_changed ""',
+      'notifications/resources/list_changed ""',
       'notifications/resources/list_changed ""',
       'notifications/resources/updated "book://1"',
       'notifications/tools/list_changed ""',

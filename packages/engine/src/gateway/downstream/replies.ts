@@ -29,9 +29,14 @@ export function withReceipt(value: JsonObject, performed: Performed): JsonObject
   return { ...value, _meta: { ...objectAt(value, '_meta'), [META_RECEIPT]: proof } }
 }
 
+/** The reasons of the policies, and the detail where it says something else. */
 function why(performed: NotDone): string {
-  const reasons = performed.reasons.map(({ text }) => text).filter((text) => text !== '')
-  return reasons.length === 0 ? '' : `\nWhy: ${reasons.join('; ')}`
+  const reasons = [...new Set(performed.reasons.map(({ text }) => text))].filter((text) => text !== '').join('; ')
+  const detail = performed.kind === 'held' ? '' : performed.detail
+  const isMore = detail !== '' && !reasons.includes(detail)
+  // The broker's detail often begins with the reasons and goes on.
+  if (isMore && detail.includes(reasons)) return `\nWhy: ${detail}`
+  return (reasons === '' ? '' : `\nWhy: ${reasons}`) + (isMore ? `\nDetail: ${detail}` : '')
 }
 
 /** What happened and what to do, for a reader who may be a language model. */
@@ -50,8 +55,7 @@ function explain(performed: NotDone): string {
     performed.kind === 'refused'
       ? `Refused (${performed.fault}): ${title}. The call has not run.`
       : `${performed.kind === 'unknown' ? 'Outcome unknown' : 'Failed'} (${performed.fault}): ${title}.`
-  const detail = performed.detail === '' ? '' : `\nDetail: ${performed.detail}`
-  return `${opening}${why(performed)}${detail}\nWhat to do: ${advice}\nRecorded as: ${performed.decision}`
+  return `${opening}${why(performed)}\nWhat to do: ${advice}\nRecorded as: ${performed.decision}`
 }
 
 function factsOf(performed: NotDone): JsonObject {

@@ -18,7 +18,9 @@ export type Sessions = {
   notify(agent: string | undefined, session: string | undefined, method: string, params?: JsonObject): void
   of(agent: string): Session[]
   open(): { response: ServerResponse; bearer: string; agent: string }[]
-  /** Ends what has been idle too long. Returns the agents that have no session left. */
+  /** Ends every session of an agent, with its calls and streams. */
+  endAll(agent: string): void
+  /** Ends what has been idle too long. */
   sweep(now: number): void
   close(): Promise<void>
 }
@@ -183,6 +185,10 @@ export function createSessions(options: SessionsOptions): Sessions {
       [...sessions.values()].flatMap((session) =>
         [...session.open].map(([response, { bearer }]) => ({ response, bearer, agent: session.agent })),
       ),
+
+    endAll(agent) {
+      for (const session of of(agent)) end(session)
+    },
 
     sweep(now) {
       for (const session of sessions.values()) {

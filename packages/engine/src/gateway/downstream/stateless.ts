@@ -37,6 +37,8 @@ export type Stateless = {
   open(): { response: ServerResponse; bearer: string; agent: string }[]
   isListening(subscriber: string): string | undefined
   agents(): { agent: string; lastSeen: number }[]
+  /** Ends every stream of an agent and every call of it that waits for input. */
+  endAll(agent: string): void
   sweep(now: number): void
   close(): Promise<void>
 }
@@ -175,6 +177,12 @@ export function createStateless(deps: StatelessDeps): Stateless {
     await posted.run({ ...request, body }, () => door.serve(requestLine(request.request), response, body))
   }
 
+  function closeDoor(agent: string): void {
+    const door = doors.get(agent)
+    doors.delete(agent)
+    door?.handler.close().catch((error: unknown) => log.debug({ err: error }, 'a handler did not close cleanly'))
+  }
+
   return {
     async handle(request) {
       const { body, response, principal } = request
@@ -207,12 +215,17 @@ export function createStateless(deps: StatelessDeps): Stateless {
     isListening: (subscriber) => listening.get(subscriber)?.agent,
     agents: () => [...doors].map(([agent, { lastSeen }]) => ({ agent, lastSeen })),
 
+    endAll(agent) {
+      parked.close(agent)
+      for (const stream of listening.values()) if (stream.agent === agent) stream.response.destroy()
+      closeDoor(agent)
+    },
+
     sweep(now) {
       for (const [agent, door] of doors) {
         const busy = [...listening.values()].some((stream) => stream.agent === agent)
         if (busy || now - door.lastSeen <= settings.sessionIdleMs) continue
-        doors.delete(agent)
-        door.handler.close().catch((error: unknown) => log.debug({ err: error }, 'a handler did not close cleanly'))
+        closeDoor(agent)
       }
     },
 

@@ -134,6 +134,27 @@ test('ending a session stops its calls', async () => {
   expect(state.started).toBe(1)
 })
 
+test('a retired agent keeps nothing: no call, no stream, no session, no connection to a tool server', async () => {
+  const { state, server } = slowServer()
+  door = await openDoor({ servers: { slow: server } })
+  const [mine, bobs] = [await openSession(door), await openSession(door, 'bob')]
+  const call = ask(door, { headers: mine, body: callSlow(1) }).catch(() => undefined)
+  const bobsCall = ask(door, { headers: bobs, body: callSlow(1) })
+  const stream = sendRaw(door.port, rawRequest({ method: 'GET', headers: mine })).catch(() => 'ended')
+  const listen = stateless('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const listening = await openSocket(rawRequest(listen))
+  await readUntil(listening, /acknowledged/)
+  await eventually(() => state.started === 2)
+  door.registryChanged({ agent: 'agt_alice' })
+  await Promise.all([call, stream])
+  await eventually(() => listening.destroyed)
+  expect(door.released).toEqual(['agt_alice'])
+  expect((await ask(door, { headers: mine, body: message(2, 'tools/list') })).status).toBe(404)
+  expect(state.stopped).toBe(1)
+  state.finish()
+  expect((await bobsCall).messages.at(-1)).toMatchObject({ result: {} })
+})
+
 test('an agent has so many sessions and no more; the longest idle one gives way, busy ones do not', async () => {
   const { state, server } = slowServer()
   door = await openDoor({ servers: { slow: server }, settings: { sessionsPerAgent: 2 } })
