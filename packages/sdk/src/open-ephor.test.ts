@@ -1,4 +1,5 @@
 /** Tests of the SDK against a small HTTP server that answers as Ephor does: waiting, running, reporting, verifying. */
+import { hash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -18,8 +19,11 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
+/** SHA-256 of `{"to":"a@example.com"}`. */
+const INPUT_DIGEST = `sha256:${hash('sha256', '{"to":"a@example.com"}', 'hex')}`
+
 function warrant(claims: Record<string, unknown> = {}, { typ = 'ephor-warrant+jwt', expires = '5m' } = {}): Promise<string> {
-  return new SignJWT({ dig: 'sha256:ab', srv: 'mail', tool: 'send', ...claims })
+  return new SignJWT({ dig: 'sha256:ab', inp: INPUT_DIGEST, srv: 'mail', tool: 'send', ...claims })
     .setProtectedHeader({ alg: 'EdDSA', typ, kid: 'k1' })
     .setSubject('agt_1')
     .setJti('dec_1')
@@ -162,7 +166,7 @@ test('a problem becomes the fault it names; silence becomes SERVER_UNREACHABLE',
 })
 
 test('a warrant verifies offline for exactly its call, and only while it lasts', async () => {
-  const expected = { tool: 'mail/send', digest: 'sha256:ab', agent: 'agt_1' }
+  const expected = { tool: 'mail/send', input: call.input, digest: 'sha256:ab', agent: 'agt_1' }
   expect(await verifyWarrant(await warrant({ obo: 'per_1' }), jwks, expected)).toMatchObject({
     decision: 'dec_1',
     agent: 'agt_1',
@@ -171,6 +175,7 @@ test('a warrant verifies offline for exactly its call, and only while it lasts',
   const refused = { code: 'WARRANT_INVALID' }
   await expect(verifyWarrant(await warrant(), jwks, { ...expected, digest: 'sha256:cd' })).rejects.toMatchObject(refused)
   await expect(verifyWarrant(await warrant(), jwks, { ...expected, tool: 'mail/delete' })).rejects.toMatchObject(refused)
+  await expect(verifyWarrant(await warrant(), jwks, { ...expected, input: { to: 'mallory' } })).rejects.toMatchObject(refused)
   await expect(verifyWarrant(await warrant(), jwks, { ...expected, agent: 'agt_2' })).rejects.toMatchObject(refused)
   await expect(verifyWarrant(await warrant({}, { typ: 'at+jwt' }), jwks, expected)).rejects.toMatchObject(refused)
   await expect(verifyWarrant(`${(await warrant()).slice(0, -6)}AAAAAA`, jwks, expected)).rejects.toMatchObject(refused)

@@ -120,7 +120,7 @@ export function openEphor(options: EphorOptions): Ephor {
   async function runPermitted<T>(request: CallRequest, permit: Permit, run: (permit: RunPermit) => Promise<T>): Promise<CallResult<T>> {
     const { decision, warrant, deadline, receipt } = permit
     keys ??= client.showKeys()
-    const { decision: named } = await verifyWarrant(warrant, await keys, { tool: request.tool })
+    const { decision: named } = await verifyWarrant(warrant, await keys, { tool: request.tool, input: request.input })
     if (named !== decision) throw new Fault('WARRANT_INVALID', 'the warrant is for another decision')
     const timeout = AbortSignal.timeout(timeLeft(permit))
     const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout

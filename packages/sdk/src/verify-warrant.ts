@@ -1,5 +1,6 @@
 /** Verifies a warrant offline: a service that is asked to act sees that Ephor permitted exactly this call, once, until then. */
 import { Fault } from '@ephor/contract'
+import { canonicalize, sha256, toHex, utf8 } from '@ephor/proof'
 import { createLocalJWKSet, errors, jwtVerify } from 'jose'
 import type { JSONWebKeySet } from 'jose'
 
@@ -7,7 +8,9 @@ import type { JSONWebKeySet } from 'jose'
 export type ExpectedCall = {
   /** `server/tool` */
   tool: string
-  /** `sha256:…` of the call, as its decision shows it: binds the arguments too. */
+  /** The exact arguments that the service is asked to act on. Without them, another call of the same tool would pass. */
+  input: Record<string, unknown>
+  /** `sha256:…` of the call, as its decision shows it. */
   digest?: string
   agent?: string
 }
@@ -31,10 +34,11 @@ export async function verifyWarrant(jws: string, jwks: JSONWebKeySet, expected: 
     if (error instanceof errors.JWTExpired) throw new Fault('TOKEN_EXPIRED', 'the warrant has expired', { cause: error })
     throw refuse(error instanceof Error ? error.message : 'it does not verify', error)
   }
-  const { jti, sub, dig: digest, srv, tool, exp, obo } = claims
+  const { jti, sub, dig: digest, inp, srv, tool, exp, obo } = claims
   const named = `${String(srv)}/${String(tool)}`
   if (expected.digest !== undefined && digest !== expected.digest) throw refuse('it is for a call with another digest')
   if (named !== expected.tool) throw refuse(`it is for ${named}`)
+  if (inp !== `sha256:${toHex(sha256(utf8(canonicalize(expected.input))))}`) throw refuse('it is for other arguments')
   if (expected.agent !== undefined && sub !== expected.agent) throw refuse('it is for another agent')
   return {
     decision: String(jti),

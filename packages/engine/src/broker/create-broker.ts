@@ -1,4 +1,5 @@
 /** Puts the broker together from the rooms below it. */
+import { hash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal, Principal } from '@ephor/contract'
 import type { Approvals } from '@ephor/engine/approvals'
@@ -7,6 +8,7 @@ import type { Clock, Json, Logger, Store } from '@ephor/engine/kernel'
 import type { Entry, Ledger, Receipt } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import type { Registry, Tool } from '@ephor/engine/registry'
+import { canonicalize } from '@ephor/proof'
 import { judgeServerRequest } from './judge-server-request.ts'
 import type { JudgedServerRequest } from './judge-server-request.ts'
 import { makeLimits } from './limits.ts'
@@ -172,10 +174,11 @@ export function createBroker(rooms: BrokerRooms): Broker {
         if (asked.kind !== 'permitted') return asked
         const { decision, deadline, row } = asked
         const { onBehalfOf } = (await rooms.identity.identify(call.bearer)) as AgentPrincipal
-        const warrant = await rooms.identity.signWarrant({
+        const warrant = rooms.identity.signWarrant({
           decision,
           agent: row.agent,
           digest: row.digest,
+          input: `sha256:${hash('sha256', canonicalize(call.input), 'hex')}`,
           server: row.server,
           tool: row.tool ?? call.name,
           expiresAt: deadline,

@@ -243,7 +243,15 @@ describe('an operator assertion', () => {
 test('a warrant is verified offline with the published keys, and opens nothing as a credential', async () => {
   const digest = `sha256:${'0'.repeat(64)}`
   const expiresAt = world.clock.now() + 30_000
-  const warrant = await world.identity.signWarrant({ decision: 'dec_1', agent: READER, digest, server: 'pay', tool: 'send', expiresAt })
+  const warrant = world.identity.signWarrant({
+    decision: 'dec_1',
+    agent: READER,
+    digest,
+    input: digest,
+    server: 'pay',
+    tool: 'send',
+    expiresAt,
+  })
   const { payload } = await jwtVerify(warrant, createLocalJWKSet(world.identity.jwks()), {
     typ: 'ephor-warrant+jwt',
     issuer: ORIGIN,

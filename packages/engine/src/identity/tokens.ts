@@ -1,5 +1,5 @@
 /** What is signed and checked as JWT: agents' tokens and assertions, operator assertions, warrants. One type, one key, one audience each. */
-import { createPublicKey, randomUUID } from 'node:crypto'
+import { createPublicKey, randomUUID, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import { calculateJwkThumbprint, decodeProtectedHeader, errors, exportJWK, jwtVerify, SignJWT } from 'jose'
@@ -29,7 +29,7 @@ export interface Tokens {
   verifyToken(token: string, now: number): Promise<TokenClaims>
   /** @throws Fault UNAUTHENTICATED, TOKEN_EXPIRED. */
   verifyOperator(assertion: string, now: number): Promise<{ /** ms */ expiresAt: number }>
-  signWarrant(claims: WarrantClaims, now: number): Promise<string>
+  signWarrant(claims: WarrantClaims, now: number): string
 }
 
 /** The header before anything is verified: good for choosing which check applies, for nothing else. */
@@ -113,6 +113,7 @@ export async function makeTokens(keys: { token: KeyObject; operator: KeyObject }
   const jwk = await exportJWK(tokenKey)
   const kid = await calculateJwkThumbprint(jwk)
   const operatorKeyId = `key_${await calculateJwkThumbprint(await exportJWK(operatorKey))}`
+  const warrantHeader = Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: WARRANT_TYPE, kid })).toString('base64url')
   const published = { keys: [{ ...jwk, kid, alg: 'EdDSA', use: 'sig' }] }
 
   return {
@@ -154,15 +155,22 @@ export async function makeTokens(keys: { token: KeyObject; operator: KeyObject }
       const latest = (payload.iat ?? 0) + ASSERTION_SECONDS
       return { expiresAt: Math.min(payload.exp ?? 0, latest) * 1000 }
     },
-    signWarrant({ decision, agent, digest, server, tool, onBehalfOf, expiresAt }, now) {
-      return new SignJWT({ dig: digest, srv: server, tool, ...(onBehalfOf === undefined ? {} : { obo: onBehalfOf }) })
-        .setProtectedHeader({ alg: 'EdDSA', typ: WARRANT_TYPE, kid })
-        .setIssuer(origin)
-        .setSubject(agent)
-        .setIssuedAt(Math.floor(now / 1000))
-        .setExpirationTime(Math.floor(expiresAt / 1000))
-        .setJti(decision)
-        .sign(keys.token)
+    signWarrant({ decision, agent, digest, input, server, tool, onBehalfOf, expiresAt }, now) {
+      const claims = {
+        dig: digest,
+        inp: input,
+        srv: server,
+        tool,
+        iss: origin,
+        sub: agent,
+        jti: decision,
+        iat: Math.floor(now / 1000),
+        exp: Math.floor(expiresAt / 1000),
+        ...(onBehalfOf === undefined ? {} : { obo: onBehalfOf }),
+      }
+      // RFC 7515, section 7.1, by hand: through WebCrypto it costs four times as much, once for every permitted call.
+      const signed = `${warrantHeader}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
+      return `${signed}.${sign(null, Buffer.from(signed), keys.token).toString('base64url')}`
     },
   }
 }

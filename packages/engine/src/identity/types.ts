@@ -50,6 +50,8 @@ export type WarrantClaims = {
   agent: string
   /** `sha256:<64 hex>` of the call. */
   digest: string
+  /** `sha256:<64 hex>` of the arguments' canonical JSON (RFC 8785): whoever has the arguments can check it. */
+  input: string
   server: string
   /** The tool's own name. */
   tool: string
@@ -107,7 +109,7 @@ export interface Identity {
   setGroups(id: string, groups: readonly string[], by: string): Promise<Person>
 
   /** A compact JWS of type `ephor-warrant+jwt`, verified offline with `jwks()`. See docs/guide/identity.md. */
-  signWarrant(claims: WarrantClaims): Promise<string>
+  signWarrant(claims: WarrantClaims): string
   /** The public keys that tokens and warrants verify with (RFC 7517). */
   jwks(): { keys: JWK[] }
 }
