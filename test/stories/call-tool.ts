@@ -37,6 +37,8 @@ export async function callTool(
   return {
     text: content.map(({ text }) => text ?? '').join('\n'),
     ok: isError !== true,
-    ...{ code: fault?.code, approval: fault?.approval?.id, receipt: told['dev.ephor/receipt'] },
+    code: fault?.code,
+    approval: fault?.approval?.id,
+    receipt: told['dev.ephor/receipt'],
   }
 }

@@ -87,19 +87,19 @@ test('killed again and again under load, every answer that an agent got is in th
   for (let round = 0; round < 3; round++) {
     const ephor = await startEphor({ home })
     const agents = await Promise.all(Array.from({ length: 4 }, () => ephor.mcp(ephor.credential)))
-    let dying = false
+    // A client whose server died in the middle of an answer would wait for it until its own time-out.
+    const dead = ephor.exited.then(() => undefined)
     const loops = agents.map(async (agent, i) => {
-      for (let turn = 0; !dying; turn++) {
-        const answer = await agent.callTool({ name: 'append__append', arguments: { line: `${round}-${i}-${turn}` } }).catch(() => undefined)
+      for (let turn = 0; ; turn++) {
+        const call = agent.callTool({ name: 'append__append', arguments: { line: `${round}-${i}-${turn}` } }).catch(() => undefined)
+        const answer = await Promise.race([call, dead])
         const receipt = answer?._meta?.['dev.ephor/receipt'] as { decision: string; seq: number } | undefined
         if (receipt) acknowledged.push(receipt)
         if (!answer) return
       }
     })
     await new Promise((resolve) => setTimeout(resolve, 700))
-    const killed = ephor.kill()
-    dying = true
-    await killed
+    await ephor.kill()
     await Promise.all(loops)
     await Promise.all(agents.map((agent) => agent.close().catch(() => undefined)))
   }

@@ -8,7 +8,10 @@ import type { Asking } from './perform.ts'
 import type { Call } from './types.ts'
 
 /** A call that is refused before any policy is asked; still recorded. `wait`: until an operator has looked at something. */
-export type Unresolved = { effect: 'deny' | 'wait'; fault: FaultCode; detail: string }
+export type Unresolved = { effect: 'deny' | 'wait'; fault: FaultCode; detail: string; known?: Known }
+
+/** What of a call the registry knows, and so may be named in the record. */
+export type Known = { server: ToolServer; tool?: Tool | undefined }
 
 export type Resolved = {
   server: ToolServer
@@ -58,11 +61,16 @@ export function resolve(registry: Registry, { who, call, at }: Asking): Resolved
   if (!server || server.state === 'removed')
     return { effect: 'deny', fault: 'TOOL_UNKNOWN', detail: 'no tool server of that name is registered' }
   if (server.state !== 'accepted')
-    return { effect: 'deny', fault: 'SERVER_NOT_ACCEPTED', detail: `the server ${server.name} was not accepted by an operator` }
+    return {
+      effect: 'deny',
+      fault: 'SERVER_NOT_ACCEPTED',
+      detail: `the server ${server.name} was not accepted by an operator`,
+      known: { server },
+    }
 
   if (call.method === 'tools/call') {
     const tool = resolveTool(registry, call)
-    if ('fault' in tool) return tool
+    if ('fault' in tool) return { ...tool, known: { server, tool: registry.tool(server.name, call.name) } }
     const confined = server.folders.length > 0 && tool.paths.length > 0
     return {
       server,

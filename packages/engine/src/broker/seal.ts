@@ -8,7 +8,7 @@ import type { EntryDraft, Receipt } from '@ephor/engine/ledger'
 import type { Obligation } from '@ephor/engine/policy'
 import type { Asking, Bench } from './perform.ts'
 import { digestCall } from './resolve.ts'
-import type { Resolved, Unresolved } from './resolve.ts'
+import type { Known, Resolved, Unresolved } from './resolve.ts'
 import type { Ended } from './run-bounded.ts'
 import { idempotencyOf, insertDecision, setOutcome } from './store.ts'
 import type { StoredDecision } from './store.ts'
@@ -60,10 +60,12 @@ function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolve
   return { type: 'decision', id: row.id, body, payloads: [{ name: 'input', subject: who.id, value: asked }] }
 }
 
+const knownOf = (target: Resolved | Unresolved): Known | undefined => ('fault' in target ? target.known : target)
+
 function toRow(bench: Bench, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): StoredDecision {
   const { id, at, who, call } = asking
-  const resolved = 'server' in target ? target : undefined
-  const tool = resolved?.tool
+  const known = knownOf(target)
+  const tool = known?.tool
   const obligations = verdict.effect === 'permit' ? verdict.obligations : []
   const runsFor = call.door === 'api' ? bench.settings.outcomeDeadlineMs : timeoutOf(obligations, bench.settings.timeoutMs) + LOST_AFTER_MS
   return {
@@ -74,7 +76,7 @@ function toRow(bench: Bench, asking: Asking, target: Resolved | Unresolved, verd
     session: sessionDigest(asking),
     method: call.method,
     // The agent controls the name of a server that nobody registered: it stays in the encrypted payload.
-    server: resolved?.server.name ?? '',
+    server: known?.server.name ?? '',
     tool: tool?.name,
     kind: tool?.kind,
     risk: tool?.risk,
@@ -112,7 +114,7 @@ export function toAsked(bench: Bench, row: StoredDecision, receipt: Receipt, app
  */
 export async function sealIntent(bench: Bench, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
   const row = toRow(bench, asking, target, verdict)
-  const entry = decisionEntry(row, asking, 'server' in target ? target.tool : undefined, verdict.world)
+  const entry = decisionEntry(row, asking, knownOf(target)?.tool, verdict.world)
   const { changes = [], entries = [] } = verdict.part ?? {}
   const [receipt] = await bench.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entry, ...entries] })
   if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
