@@ -126,7 +126,7 @@ async function refreshApprovals() {
 }
 
 function decisionRow(decision, isNew) {
-  const { id, at, effect, agent, reasons, fault, outcome } = decision
+  const { id, at, effect, agent, reasons, detail, outcome } = decision
   return element(
     'tr',
     { 'data-id': id, class: isNew ? 'new' : undefined },
@@ -134,7 +134,7 @@ function decisionRow(decision, isNew) {
     element('td', {}, badge(effect)),
     element('td', {}, nameOf(agent)),
     element('td', {}, element('button', { class: 'link', onclick: attempt(() => showDecision(id)) }, actionOf(decision))),
-    element('td', {}, reasons[0]?.text ?? fault ?? ''),
+    element('td', {}, reasons[0]?.text ?? detail ?? ''),
     element(
       'td',
       outcome === 'failed' || outcome === 'unknown' ? { class: 'warn' } : {},
@@ -194,6 +194,7 @@ async function showDecision(id) {
       ['Door', decision.door === 'mcp' ? 'MCP gateway' : 'API'],
       ['Kind', decision.kind && `${decision.kind}, risk ${decision.risk}`],
       ['Fault', decision.fault],
+      ['Detail', decision.detail],
       ['Approval', decision.approval],
       ['Outcome', outcome && `${outcome}, ${timeOf(outcomeAt)}`],
     ]),

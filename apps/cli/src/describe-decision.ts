@@ -8,7 +8,7 @@ export type DecisionLine = {
   tool?: string | undefined
   method: string
   outcome?: string | undefined
-  fault?: string | undefined
+  detail?: string | undefined
   approval?: string | undefined
   reasons: readonly { text: string }[]
 }
@@ -16,11 +16,11 @@ export type DecisionLine = {
 const WORD = { permit: ['permitted', 32], hold: ['held     ', 33], deny: ['refused  ', 31] } as const
 
 export function describeDecision(decision: DecisionLine, color: boolean, at: Date = new Date()): string {
-  const { effect, server, tool, method, outcome, fault, approval, reasons } = decision
+  const { effect, server, tool, method, outcome, detail, approval, reasons } = decision
   const [word, code] = WORD[effect]
   const shown = color ? `\u001b[${code}m${word}\u001b[0m` : word
   const what = tool === undefined ? `${method} on ${server}` : `${server}/${tool}`
-  const why = reasons[0]?.text ?? fault ?? ''
+  const why = reasons[0]?.text ?? detail ?? ''
   const end = outcome === undefined ? '' : ` → ${outcome}`
   const next = effect === 'hold' && approval ? ` · ephor approvals approve ${approval}` : ''
   return `${at.toTimeString().slice(0, 8)}  ${shown}  ${plain(what)}${end}  ${plain(why)}${plain(next)}`.trimEnd()

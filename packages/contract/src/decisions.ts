@@ -36,6 +36,7 @@ export const DecisionView = z.object({
   risk: z.string().optional(),
   effect: Effect,
   fault: z.string().optional().describe('The fault code of a refusal.'),
+  detail: z.string().optional().describe('The refusal in words.'),
   reasons: z.array(ReasonView),
   obligations: z.array(ObligationView),
   approval: z.string().optional().describe('The approval that the call waits for, or was permitted with.'),

@@ -17,6 +17,7 @@ function show(io: Io, decision: Detail): void {
     ['decision', decision.id],
     ['effect', decision.effect],
     ['fault', decision.fault],
+    ['detail', decision.detail],
     ['at', decision.at],
     ['agent', decision.agent],
     ['action', `${decision.method} ${decision.server}${decision.tool === undefined ? '' : `/${decision.tool}`}`],
@@ -80,7 +81,7 @@ export function addDecisions(program: Command, io: Io): void {
           ['outcome', ({ outcome }) => outcome],
           ['agent', (row) => row.agent],
           ['action', (row) => (row.tool === undefined ? `${row.server} ${row.method}` : `${row.server}/${row.tool}`)],
-          ['why', ({ reasons, fault }) => reasons[0]?.text ?? fault],
+          ['why', ({ reasons, detail }) => reasons[0]?.text ?? detail],
         ],
         'Nothing was decided yet.',
       )

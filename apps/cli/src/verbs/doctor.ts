@@ -113,8 +113,8 @@ function checkSandbox(): Check {
   } catch {
     return warning(
       'sandbox',
-      'bubblewrap is not installed',
-      'apt-get install bubblewrap (or your system’s package): tool servers can then be confined.',
+      'bubblewrap is not installed; this version runs tool servers without a sandbox either way',
+      'apt-get install bubblewrap (or your system’s package), to be ready for a version that confines them.',
     )
   }
 }
