@@ -25,7 +25,7 @@ import type { Settings } from './settings/schema.ts'
 import { VERSION } from './version.ts'
 
 /** How long a policy may take to decide, waiting included. */
-const POLICY_TIMEOUT_MS = 1000
+const POLICY_TIMEOUT_MS = 5000
 
 const MIGRATIONS = [
   ledgerMigrations,
