@@ -7,7 +7,7 @@ import { receipt } from './test-door.ts'
 function textOf(detail: string, ...texts: string[]): string {
   const reasons = texts.map((text) => ({ policy: 'p', text }))
   const refused: Performed = { kind: 'refused', decision: 'dec_1', fault: 'POLICY_DENIED', detail, reasons, receipt }
-  const { content } = refusal('tools/call', refused as Exclude<Performed, { kind: 'done' }>)
+  const { content } = refusal('tools/call', refused)
   return (JSON.stringify(content).match(/(Why|Detail): .*?(?=\\n)/g) ?? []).join(' | ')
 }
 
