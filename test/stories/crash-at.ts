@@ -21,6 +21,7 @@ function mentions(message: unknown, type: 'decision' | 'outcome'): boolean {
 if (at !== undefined) {
   const [moment, what] = at.split('-') as ['before' | 'after', 'intent' | 'outcome']
   const type = what === 'intent' ? 'decision' : 'outcome'
+  // oxlint-disable-next-line typescript/unbound-method -- called with its own worker below
   const post = Worker.prototype.postMessage
   const watched = new WeakMap<Worker, Set<number>>()
   Worker.prototype.postMessage = function (this: Worker, message: { id?: number; kind?: string }, ...rest: never[]) {
