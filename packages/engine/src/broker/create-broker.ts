@@ -2,46 +2,20 @@
 import { hash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal, Principal } from '@ephor/contract'
-import type { Approvals } from '@ephor/engine/approvals'
-import type { Identity } from '@ephor/engine/identity'
-import type { Clock, Json, Logger, Store } from '@ephor/engine/kernel'
-import type { Entry, Ledger, Receipt } from '@ephor/engine/ledger'
-import type { Policy } from '@ephor/engine/policy'
-import type { Registry, Tool } from '@ephor/engine/registry'
+import type { Json } from '@ephor/engine/kernel'
+import type { Entry, Receipt } from '@ephor/engine/ledger'
+import type { Tool } from '@ephor/engine/registry'
 import { canonicalize } from '@ephor/proof'
+import type { BrokerRooms, Context } from './context.ts'
 import { judgeServerRequest } from './judge-server-request.ts'
 import type { JudgedServerRequest } from './judge-server-request.ts'
 import { makeLimits } from './limits.ts'
 import { ask, perform } from './perform.ts'
-import type { Bench } from './perform.ts'
 import { recover, sweep } from './recover.ts'
 import { appendOutcome } from './seal.ts'
 import { readDecisions } from './store.ts'
 import type { DecisionQuery } from './store.ts'
 import type { Asked, BrokerEvent, Call, DecisionRow, OutcomeStatus, Performed, Run, ServerRequest } from './types.ts'
-
-export type BrokerSettings = {
-  /** How long a call may run, in ms, unless an obligation says less. */
-  timeoutMs: number
-  /** How long an enforcement point has to report the outcome of a permit, in ms. */
-  outcomeDeadlineMs: number
-  /** How long an approval stays open, in ms, unless the policy says less. */
-  approvalTtlMs: number
-  /** How long a retry waits for the decision of a person, in ms. */
-  approvalWaitMs: number
-}
-
-export type BrokerRooms = {
-  store: Store
-  ledger: Ledger
-  identity: Identity
-  registry: Registry
-  policy: Policy
-  approvals: Approvals
-  clock: Clock
-  log: Logger
-  settings: BrokerSettings
-}
 
 /** One decision with its evidence. Payloads are absent once their key was destroyed. */
 export type DecisionDetail = DecisionRow & { receipt: Receipt; outcomeReceipt?: Receipt; input?: Json; result?: Json }
@@ -79,30 +53,30 @@ export interface Broker {
 const SWEEP_MS = 5_000
 
 async function report(
-  bench: Bench,
+  context: Context,
   principal: AgentPrincipal,
   decision: string,
   outcome: { status: OutcomeStatus; result?: Json },
 ): Promise<Receipt> {
-  const row = await bench.decisions.find(decision)
+  const row = await context.decisions.find(decision)
   // Another agent's decision looks like none at all.
   if (!row || row.agent !== principal.id || row.door !== 'api' || row.effect !== 'permit') {
     throw new Fault('NOT_FOUND', 'no permit with that id waits for an outcome of this agent')
   }
   if (row.outcome !== undefined)
     throw new Fault(row.outcome === 'unknown' ? 'OUTCOME_LATE' : 'OUTCOME_DECIDED', `it was sealed as ${row.outcome}`)
-  if ((row.deadline ?? 0) <= bench.clock.now()) throw new Fault('OUTCOME_LATE', 'the deadline has passed')
-  return appendOutcome(bench, row, { status: outcome.status, value: outcome.result, by: 'enforcement-point' })
+  if ((row.deadline ?? 0) <= context.clock.now()) throw new Fault('OUTCOME_LATE', 'the deadline has passed')
+  return appendOutcome(context, row, { status: outcome.status, value: outcome.result, by: 'enforcement-point' })
 }
 
-async function show(bench: Bench, decision: string, reader: Principal): Promise<DecisionDetail | undefined> {
-  const row = await bench.decisions.find(decision)
+async function show(context: Context, decision: string, reader: Principal): Promise<DecisionDetail | undefined> {
+  const row = await context.decisions.find(decision)
   if (!row || (reader.kind === 'agent' && row.agent !== reader.id)) return undefined
-  const receiptOf = ({ seq, leafHash }: Entry): Receipt => ({ origin: bench.ledger.origin, seq, leafHash })
-  const [intent, outcome] = await Promise.all([bench.ledger.find(decision), bench.ledger.find(`${decision}/outcome`)])
+  const receiptOf = ({ seq, leafHash }: Entry): Receipt => ({ origin: context.ledger.origin, seq, leafHash })
+  const [intent, outcome] = await Promise.all([context.ledger.find(decision), context.ledger.find(`${decision}/outcome`)])
   if (!intent) throw new Fault('STORE_CORRUPT', `decision ${decision} has no ledger entry`)
-  const input = await bench.ledger.payload(intent.seq, 'input')
-  const result = outcome && (await bench.ledger.payload(outcome.seq, 'result'))
+  const input = await context.ledger.payload(intent.seq, 'input')
+  const result = outcome && (await context.ledger.payload(outcome.seq, 'result'))
   return {
     ...row,
     receipt: receiptOf(intent),
@@ -112,7 +86,7 @@ async function show(bench: Bench, decision: string, reader: Principal): Promise<
   }
 }
 
-function visible({ registry, policy }: Bench, principal: AgentPrincipal): Visible[] {
+function visible({ registry, policy }: Context, principal: AgentPrincipal): Visible[] {
   const who = { type: 'Agent' as const, id: principal.id }
   return registry
     .servers()
@@ -136,7 +110,7 @@ export function createBroker(rooms: BrokerRooms): Broker {
   const inFlight = new Set<string>()
   let draining = false
 
-  const bench: Bench = {
+  const context: Context = {
     ...rooms,
     limits: makeLimits(),
     decisions: readDecisions(rooms.store),
@@ -156,21 +130,21 @@ export function createBroker(rooms: BrokerRooms): Broker {
   }
 
   const sweeper = setInterval(() => {
-    sweep(bench, inFlight).catch((error: unknown) => rooms.log.error({ err: error }, 'the deadline sweep failed; it runs again'))
+    sweep(context, inFlight).catch((error: unknown) => rooms.log.error({ err: error }, 'the deadline sweep failed; it runs again'))
   }, SWEEP_MS)
   sweeper.unref()
 
   return {
     perform: (call, run) =>
       track(async () => {
-        const performed = await perform(bench, call, run)
+        const performed = await perform(context, call, run)
         // Where its outcome could not be recorded it is in flight no more: the sweep may seal it.
         inFlight.delete(performed.decision)
         return performed
       }),
     ask: (call) =>
       track(async () => {
-        const asked = await ask(bench, call)
+        const asked = await ask(context, call)
         if (asked.kind !== 'permitted') return asked
         const { decision, deadline, row } = asked
         const { onBehalfOf } = (await rooms.identity.identify(call.bearer)) as AgentPrincipal
@@ -186,16 +160,16 @@ export function createBroker(rooms: BrokerRooms): Broker {
         })
         return { ...asked, warrant }
       }),
-    report: (principal, decision, outcome) => track(() => report(bench, principal, decision, outcome)),
-    judgeServerRequest: (request) => track(() => judgeServerRequest(bench, request)),
-    visible: (principal) => visible(bench, principal),
-    list: (query) => bench.decisions.list(query),
-    show: (decision, reader) => show(bench, decision, reader),
+    report: (principal, decision, outcome) => track(() => report(context, principal, decision, outcome)),
+    judgeServerRequest: (request) => track(() => judgeServerRequest(context, request)),
+    visible: (principal) => visible(context, principal),
+    list: (query) => context.decisions.list(query),
+    show: (decision, reader) => show(context, decision, reader),
     on(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    recover: () => recover(bench),
+    recover: () => recover(context),
     async drain(ms) {
       draining = true
       let timer: NodeJS.Timeout | undefined

@@ -3,7 +3,7 @@ import { Fault } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import type { Approval } from '@ephor/engine/approvals'
 import type { Decision, PolicyRequest } from '@ephor/engine/policy'
-import type { Asking, Bench } from './perform.ts'
+import type { Asking, Context } from './context.ts'
 import { digestCall } from './resolve.ts'
 import type { Resolved } from './resolve.ts'
 import { toVerdict } from './verdict.ts'
@@ -17,7 +17,7 @@ const ENDED: Partial<Record<Approval['state'], { fault: FaultCode; detail: strin
   spent: { fault: 'APPROVAL_SPENT', detail: 'the approval served an earlier call' },
 }
 
-export async function hold(bench: Bench, held: HeldCall): Promise<Verdict> {
+export async function hold(context: Context, held: HeldCall): Promise<Verdict> {
   const { asking, target, decision } = held
   const { who, call } = asking
   const common = { reasons: decision.reasons, policy: decision.version, world: decision.world }
@@ -30,26 +30,26 @@ export async function hold(bench: Bench, held: HeldCall): Promise<Verdict> {
   })
   const digest = digestCall(who, call, target.tool, decision.version)
 
-  let approval = call.approval === undefined ? await bench.approvals.pendingFor(digest) : await bench.approvals.find(call.approval)
+  let approval = call.approval === undefined ? await context.approvals.pendingFor(digest) : await context.approvals.find(call.approval)
   if (call.approval !== undefined && !approval) return refuse('APPROVAL_UNKNOWN', 'there is no approval with that handle')
   // A handle is no bearer grant: it opens nothing for another agent, other arguments, another definition or another policy.
   if (approval && (approval.agent !== who.id || approval.digest !== digest)) {
     return refuse('APPROVAL_MISMATCH', 'the approval was asked for another call, or the tool or the policy changed since')
   }
-  if (!approval) return openApproval(bench, held, digest)
+  if (!approval) return openApproval(context, held, digest)
   if (approval.state === 'pending') {
-    await bench.approvals.wait(approval.id, bench.settings.approvalWaitMs, call.signal)
-    approval = (await bench.approvals.find(approval.id)) ?? approval
+    await context.approvals.wait(approval.id, context.settings.approvalWaitMs, call.signal)
+    approval = (await context.approvals.find(approval.id)) ?? approval
   }
   if (approval.state === 'pending') return { ...common, effect: 'hold', approval }
   const ended = ENDED[approval.state]
   if (ended) return refuse(ended.fault, ended.detail, approval)
-  return decideAgain(bench, held, approval, digest)
+  return decideAgain(context, held, approval, digest)
 }
 
-function openApproval(bench: Bench, { asking, target, decision }: HeldCall, digest: string): Verdict {
+function openApproval(context: Context, { asking, target, decision }: HeldCall, digest: string): Verdict {
   const { who, call, id } = asking
-  const { approval, part } = bench.approvals.open({
+  const { approval, part } = context.approvals.open({
     decision: id,
     digest,
     agent: who.id,
@@ -61,16 +61,21 @@ function openApproval(bench: Bench, { asking, target, decision }: HeldCall, dige
     requesters: [who.onBehalfOf, call.onBehalfOf].filter((person) => person !== undefined),
     reasons: decision.reasons,
     asks: decision.asks,
-    ttlMs: bench.settings.approvalTtlMs,
+    ttlMs: context.settings.approvalTtlMs,
   })
   return { effect: 'hold', reasons: decision.reasons, policy: decision.version, world: decision.world, approval, part }
 }
 
 /** An approval answers only what was asked: policy is evaluated again with it, and may still say no. */
-async function decideAgain(bench: Bench, { question, asking, decision }: HeldCall, approval: Approval, digest: string): Promise<Verdict> {
+async function decideAgain(
+  context: Context,
+  { question, asking, decision }: HeldCall,
+  approval: Approval,
+  digest: string,
+): Promise<Verdict> {
   const by = approval.decidedBy === undefined ? [] : [approval.decidedBy]
   const approvals = [{ id: approval.id, by, policies: approval.asks.map(({ policy }) => policy) }]
-  const again = await bench.policy.decide({ ...question, facts: { ...question.facts, now: bench.clock.now(), approvals } })
+  const again = await context.policy.decide({ ...question, facts: { ...question.facts, now: context.clock.now(), approvals } })
   const common = { reasons: again.reasons, policy: again.version, world: again.world }
   if (again.effect === 'hold' || again.version !== decision.version) {
     const detail = 'the policy changed while the call waited and has to be asked again; repeat the call without the handle'
@@ -79,7 +84,7 @@ async function decideAgain(bench: Bench, { question, asking, decision }: HeldCal
   const verdict = toVerdict(again)
   if (verdict.effect !== 'permit') return { ...verdict, approval }
   try {
-    return { ...verdict, approval, part: bench.approvals.spend(approval, { decision: asking.id, digest }) }
+    return { ...verdict, approval, part: context.approvals.spend(approval, { decision: asking.id, digest }) }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     return { effect: 'deny', fault: error.code, detail: error.message, ...common, approval }

@@ -18,7 +18,8 @@ export type {
   ServerRequest,
 } from './types.ts'
 export { createBroker } from './create-broker.ts'
-export type { Broker, BrokerRooms, BrokerSettings, DecisionDetail } from './create-broker.ts'
+export type { BrokerRooms, BrokerSettings } from './context.ts'
+export type { Broker, DecisionDetail } from './create-broker.ts'
 export type { JudgedServerRequest } from './judge-server-request.ts'
 export { mountBroker } from './routes.ts'
 export { brokerMigrations } from './migrations.ts'

@@ -4,7 +4,7 @@ import type { FaultCode } from '@ephor/contract'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { Decision } from '@ephor/engine/policy'
 import { canonicalize } from '@ephor/proof'
-import type { Bench } from './perform.ts'
+import type { Context } from './context.ts'
 import { appendOutcome } from './seal.ts'
 import { insertDecision } from './store.ts'
 import type { StoredDecision } from './store.ts'
@@ -32,13 +32,13 @@ function toSealable(decision: Decision): Exclude<Verdict, { effect: 'hold' }> {
   }
 }
 
-function toRow(bench: Bench, request: ServerRequest, verdict: Exclude<Verdict, { effect: 'hold' }>): StoredDecision {
+function toRow(context: Context, request: ServerRequest, verdict: Exclude<Verdict, { effect: 'hold' }>): StoredDecision {
   const { server, method, agent, session, params } = request
-  const at = bench.clock.now()
+  const at = context.clock.now()
   const bound = canonicalize({ agent, method, params, policy: verdict.policy ?? null, server })
   const permitted = verdict.effect === 'permit'
   return {
-    id: bench.clock.id('dec'),
+    id: context.clock.id('dec'),
     at,
     door: 'mcp' as const,
     agent,
@@ -57,23 +57,23 @@ function toRow(bench: Bench, request: ServerRequest, verdict: Exclude<Verdict, {
     policy: verdict.policy,
     digest: `sha256:${createHash('sha256').update(bound).digest('hex')}`,
     idempotency: undefined,
-    deadline: permitted ? at + bench.settings.timeoutMs : undefined,
+    deadline: permitted ? at + context.settings.timeoutMs : undefined,
     outcome: undefined,
     outcomeAt: undefined,
   }
 }
 
-export async function judgeServerRequest(bench: Bench, request: ServerRequest): Promise<JudgedServerRequest> {
+export async function judgeServerRequest(context: Context, request: ServerRequest): Promise<JudgedServerRequest> {
   const { server, method, agent, params } = request
-  const decision = await bench.policy.decide({
+  const decision = await context.policy.decide({
     principal: { type: 'ToolServer', id: server },
     action: method,
     server,
     input: params,
-    facts: { door: 'mcp', now: bench.clock.now(), approvals: [] },
+    facts: { door: 'mcp', now: context.clock.now(), approvals: [] },
   })
   const verdict = toSealable(decision)
-  const row = toRow(bench, request, verdict)
+  const row = toRow(context, request, verdict)
   const body: JsonObject = {
     effect: row.effect,
     door: row.door,
@@ -88,19 +88,19 @@ export async function judgeServerRequest(bench: Bench, request: ServerRequest): 
     ...(verdict.world === undefined ? {} : { world: verdict.world }),
     ...(row.fault === undefined ? {} : { fault: row.fault }),
   }
-  await bench.ledger.append({
+  await context.ledger.append({
     changes: [insertDecision(row)],
     entries: [
       { type: 'decision', id: row.id, body, payloads: [{ name: 'input', subject: agent, value: { server, name: method, input: params } }] },
     ],
   })
-  bench.tell('decision', row)
+  context.tell('decision', row)
   if (verdict.effect !== 'permit') return { permitted: false, decision: row.id, fault: verdict.fault, detail: verdict.detail }
   return {
     permitted: true,
     decision: row.id,
     async seal(status, value) {
-      await appendOutcome(bench, row, { status, value, by: 'broker' })
+      await appendOutcome(context, row, { status, value, by: 'broker' })
     },
   }
 }

@@ -1,58 +1,50 @@
 /** What happens to an agent's call, top to bottom: identify, resolve, decide, hold, seal the intent, run, seal the outcome. */
 import { Fault, isId } from '@ephor/contract'
 import type { AgentPrincipal } from '@ephor/contract'
-import type { BrokerRooms } from './create-broker.ts'
+import type { Asking, Context } from './context.ts'
 import { hold } from './hold.ts'
-import type { Limits } from './limits.ts'
 import { repeated } from './repeat.ts'
 import { resolve } from './resolve.ts'
 import type { Resolved, Unresolved } from './resolve.ts'
 import { runBounded } from './run-bounded.ts'
 import { sealIntent, sealOutcome } from './seal.ts'
-import type { Decisions } from './store.ts'
-import type { Asked, Call, DecisionRow, Performed, Run } from './types.ts'
+import type { Asked, Call, Performed, Run } from './types.ts'
 import { toVerdict } from './verdict.ts'
 import type { Verdict } from './verdict.ts'
 
-/** What the pipeline works with: the rooms below, the rate limits, and whom to tell. */
-export type Bench = BrokerRooms & { limits: Limits; decisions: Decisions; tell(kind: 'decision' | 'outcome', row: DecisionRow): void }
-
-/** One question on its way through: the id of its decision, when it came, who asks, and for what. */
-export type Asking = { id: string; at: number; who: AgentPrincipal; call: Call }
-
 /** The whole way of a call that Ephor runs itself. */
-export async function perform(bench: Bench, call: Call, run: Run): Promise<Performed> {
-  const asked = await ask(bench, call)
+export async function perform(context: Context, call: Call, run: Run): Promise<Performed> {
+  const asked = await ask(context, call)
   if (asked.kind !== 'permitted') return asked
   const ended = await runBounded(asked, run, call.signal)
-  return sealOutcome(bench, asked, ended)
+  return sealOutcome(context, asked, ended)
 }
 
 /** The first half: the answer is durable before it is given, and nothing has run yet. */
-export async function ask(bench: Bench, call: Call): Promise<Asked> {
+export async function ask(context: Context, call: Call): Promise<Asked> {
   try {
-    return await askOnce(bench, call)
+    return await askOnce(context, call)
   } catch (error) {
     // The same call came twice at once, and the other one opened the approval or took the idempotency key: now it is found.
-    if (error instanceof Fault && error.code === 'CONFLICT') return askOnce(bench, call)
+    if (error instanceof Fault && error.code === 'CONFLICT') return askOnce(context, call)
     throw error
   }
 }
 
-async function askOnce(bench: Bench, call: Call): Promise<Asked> {
+async function askOnce(context: Context, call: Call): Promise<Asked> {
   if (call.parents?.some((parent) => !isId('dec', parent)))
     throw new Fault('REQUEST_INVALID', 'a parent is the id of a decision: dec_…', { where: '/parents' })
-  const asking = { id: bench.clock.id('dec'), at: bench.clock.now(), who: await identify(bench, call), call }
-  const earlier = call.idempotencyKey === undefined ? undefined : await repeated(bench, asking, call.idempotencyKey)
+  const asking = { id: context.clock.id('dec'), at: context.clock.now(), who: await identify(context, call), call }
+  const earlier = call.idempotencyKey === undefined ? undefined : await repeated(context, asking, call.idempotencyKey)
   if (earlier) return earlier
-  const target = resolve(bench.registry, asking)
-  const verdict = 'fault' in target ? refuse(target) : await decide(bench, asking, target)
-  return sealWithinLimits(bench, asking, target, verdict)
+  const target = resolve(context.registry, asking)
+  const verdict = 'fault' in target ? refuse(target) : await decide(context, asking, target)
+  return sealWithinLimits(context, asking, target, verdict)
 }
 
 /** Who acts: proven by the credential. An unproven caller is turned away before anything is recorded in anyone's name. */
-async function identify(bench: Bench, call: Call): Promise<AgentPrincipal> {
-  const who = await bench.identity.identify(call.bearer)
+async function identify(context: Context, call: Call): Promise<AgentPrincipal> {
+  const who = await context.identity.identify(call.bearer)
   if (who.kind !== 'agent') throw new Fault('FORBIDDEN', 'calls are made by agents; this credential is a person’s')
   return who
 }
@@ -62,7 +54,7 @@ function refuse({ effect, fault, detail }: Unresolved): Verdict {
 }
 
 /** What policy says; where it says that a person must agree, what a person said of exactly this call. */
-async function decide(bench: Bench, asking: Asking, target: Resolved): Promise<Verdict> {
+async function decide(context: Context, asking: Asking, target: Resolved): Promise<Verdict> {
   const { who, call, at } = asking
   const proven = who.onBehalfOf === undefined ? {} : { onBehalfOf: who.onBehalfOf }
   const question = {
@@ -72,26 +64,26 @@ async function decide(bench: Bench, asking: Asking, target: Resolved): Promise<V
     input: call.input,
     facts: { door: call.door, now: at, approvals: [], ...target.facts, ...proven },
   }
-  const decision = await bench.policy.decide(question)
-  return decision.effect === 'hold' ? hold(bench, { asking, target, question, decision }) : toVerdict(decision)
+  const decision = await context.policy.decide(question)
+  return decision.effect === 'hold' ? hold(context, { asking, target, question, decision }) : toVerdict(decision)
 }
 
 /** Makes the answer durable; a permit first takes its place in the rate limits that it carries. */
-async function sealWithinLimits(bench: Bench, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
-  if (verdict.effect !== 'permit') return sealIntent(bench, asking, target, verdict)
+async function sealWithinLimits(context: Context, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
+  if (verdict.effect !== 'permit') return sealIntent(context, asking, target, verdict)
   const { who, at } = asking
-  const over = bench.limits.reserve(who.id, verdict.obligations, at)
+  const over = context.limits.reserve(who.id, verdict.obligations, at)
   if (over) {
     const wait = Math.ceil((over.freeAt - at) / 1000)
     const detail = `${over.used.count} a ${over.used.per} are used up (policy ${over.used.policy}); the next is free in ${wait} s`
-    return sealIntent(bench, asking, target, { ...verdict, effect: 'deny', fault: 'OBLIGATION_UNMET', detail, part: undefined })
+    return sealIntent(context, asking, target, { ...verdict, effect: 'deny', fault: 'OBLIGATION_UNMET', detail, part: undefined })
   }
   try {
-    return await sealIntent(bench, asking, target, verdict)
+    return await sealIntent(context, asking, target, verdict)
   } catch (error) {
-    bench.limits.release(who.id, verdict.obligations, at)
+    context.limits.release(who.id, verdict.obligations, at)
     if (!(error instanceof Fault) || error.code !== 'APPROVAL_SPENT') throw error
     // Another call with the same approval was sealed first: nothing of this one was written, so its refusal is.
-    return sealIntent(bench, asking, target, { ...verdict, effect: 'deny', fault: error.code, detail: error.message, part: undefined })
+    return sealIntent(context, asking, target, { ...verdict, effect: 'deny', fault: error.code, detail: error.message, part: undefined })
   }
 }

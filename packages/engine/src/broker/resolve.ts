@@ -4,7 +4,7 @@ import type { AgentPrincipal, FaultCode } from '@ephor/contract'
 import { confine } from '@ephor/engine/registry'
 import type { Registry, Tool, ToolServer } from '@ephor/engine/registry'
 import { canonicalize } from '@ephor/proof'
-import type { Asking } from './perform.ts'
+import type { Asking } from './context.ts'
 import type { Call } from './types.ts'
 
 /** A call that is refused before any policy is asked; still recorded. `wait`: until an operator has looked at something. */

@@ -6,7 +6,7 @@ import { isoTime } from '@ephor/engine/kernel'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { EntryDraft, Receipt } from '@ephor/engine/ledger'
 import type { Obligation } from '@ephor/engine/policy'
-import type { Asking, Bench } from './perform.ts'
+import type { Asking, Context } from './context.ts'
 import { digestCall } from './resolve.ts'
 import type { Known, Resolved, Unresolved } from './resolve.ts'
 import type { Ended } from './run-bounded.ts'
@@ -62,12 +62,13 @@ function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolve
 
 const knownOf = (target: Resolved | Unresolved): Known | undefined => ('fault' in target ? target.known : target)
 
-function toRow(bench: Bench, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): StoredDecision {
+function toRow(context: Context, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): StoredDecision {
   const { id, at, who, call } = asking
   const known = knownOf(target)
   const tool = known?.tool
   const obligations = verdict.effect === 'permit' ? verdict.obligations : []
-  const runsFor = call.door === 'api' ? bench.settings.outcomeDeadlineMs : timeoutOf(obligations, bench.settings.timeoutMs) + LOST_AFTER_MS
+  const runsFor =
+    call.door === 'api' ? context.settings.outcomeDeadlineMs : timeoutOf(obligations, context.settings.timeoutMs) + LOST_AFTER_MS
   return {
     id,
     at,
@@ -96,10 +97,10 @@ function toRow(bench: Bench, asking: Asking, target: Resolved | Unresolved, verd
 }
 
 /** Builds the answer from what was sealed; a repeated request gets it from the stored row. */
-export function toAsked(bench: Bench, row: StoredDecision, receipt: Receipt, approval: Approval | undefined): Asked {
+export function toAsked(context: Context, row: StoredDecision, receipt: Receipt, approval: Approval | undefined): Asked {
   const sealed = { decision: row.id, receipt, reasons: row.reasons }
   if (row.effect === 'permit') {
-    const timeoutMs = timeoutOf(row.obligations, bench.settings.timeoutMs)
+    const timeoutMs = timeoutOf(row.obligations, context.settings.timeoutMs)
     return { ...sealed, kind: 'permitted', obligations: row.obligations, timeoutMs, deadline: row.deadline ?? row.at, row }
   }
   if (row.fault === undefined && approval) return { ...sealed, kind: 'held', approval: { id: approval.id, expiresAt: approval.expiresAt } }
@@ -112,15 +113,15 @@ export function toAsked(bench: Bench, row: StoredDecision, receipt: Receipt, app
  * Law 1: a permit is answered only after its record is durable.
  * @throws Fault STORE_UNAVAILABLE when it can't be recorded; APPROVAL_SPENT when another call used the approval first.
  */
-export async function sealIntent(bench: Bench, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
-  const row = toRow(bench, asking, target, verdict)
+export async function sealIntent(context: Context, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
+  const row = toRow(context, asking, target, verdict)
   const entry = decisionEntry(row, asking, knownOf(target)?.tool, verdict.world)
   const { changes = [], entries = [] } = verdict.part ?? {}
-  const [receipt] = await bench.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entry, ...entries] })
+  const [receipt] = await context.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entry, ...entries] })
   if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
-  if (verdict.part && verdict.approval) await bench.approvals.announce(verdict.approval.id)
-  bench.tell('decision', row)
-  return toAsked(bench, row, receipt, verdict.approval)
+  if (verdict.part && verdict.approval) await context.approvals.announce(verdict.approval.id)
+  context.tell('decision', row)
+  return toAsked(context, row, receipt, verdict.approval)
 }
 
 type Outcome = {
@@ -131,9 +132,9 @@ type Outcome = {
 }
 
 /** One outcome for one decision: the broker, a report, the deadline and recovery all come through here. @throws Fault OUTCOME_DECIDED. */
-export async function appendOutcome(bench: Bench, row: DecisionRow, { status, value, fault, by }: Outcome): Promise<Receipt> {
-  const at = bench.clock.now()
-  const [receipt] = await bench.ledger.append({
+export async function appendOutcome(context: Context, row: DecisionRow, { status, value, fault, by }: Outcome): Promise<Receipt> {
+  const at = context.clock.now()
+  const [receipt] = await context.ledger.append({
     changes: [setOutcome(row.id, status, at)],
     entries: [
       {
@@ -145,23 +146,23 @@ export async function appendOutcome(bench: Bench, row: DecisionRow, { status, va
     ],
   })
   if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
-  bench.tell('outcome', { ...row, outcome: status, outcomeAt: at })
+  context.tell('outcome', { ...row, outcome: status, outcomeAt: at })
   return receipt
 }
 
 /** Seals how a call ended that Ephor ran. Where that can't be recorded, the result is withheld: recovery will seal `unknown`. */
-export async function sealOutcome(bench: Bench, permit: Permitted, ended: Ended): Promise<Performed> {
+export async function sealOutcome(context: Context, permit: Permitted, ended: Ended): Promise<Performed> {
   const { decision, receipt, reasons, row } = permit
   const sealed = { decision, receipt, reasons }
   try {
     if ('fault' in ended) {
-      const outcomeReceipt = await appendOutcome(bench, row, { status: ended.status, fault: ended.fault, by: 'broker' })
+      const outcomeReceipt = await appendOutcome(context, row, { status: ended.status, fault: ended.fault, by: 'broker' })
       return { ...sealed, kind: ended.status, outcomeReceipt, fault: ended.fault, detail: ended.detail }
     }
-    const outcomeReceipt = await appendOutcome(bench, row, { status: ended.status, value: ended.value, by: 'broker' })
+    const outcomeReceipt = await appendOutcome(context, row, { status: ended.status, value: ended.value, by: 'broker' })
     return { ...sealed, kind: 'done', outcomeReceipt, isError: ended.isError, value: ended.value }
   } catch (error) {
-    bench.log.error({ err: error, decision }, 'the outcome could not be recorded')
+    context.log.error({ err: error, decision }, 'the outcome could not be recorded')
     const detail = 'the action ran, but its outcome could not be recorded, so the result is withheld'
     return { ...sealed, kind: 'unknown', outcomeReceipt: undefined, fault: 'STORE_UNAVAILABLE', detail }
   }
