@@ -82,7 +82,12 @@ function isStateless(request: IncomingMessage, body: JsonObject | undefined): bo
 
 /** The parts below the door, wired to one another. */
 function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
-  const { broker, clock, log } = rooms
+  const { clock, log, registry } = rooms
+  /** A retired agent sees nothing, so that nothing is started for it; its calls still go to the broker, which refuses and records them. */
+  const broker = {
+    ...rooms.broker,
+    visible: (principal: AgentPrincipal) => (registry.agent(principal.id)?.state === 'active' ? rooms.broker.visible(principal) : []),
+  }
   let hub: OnNotification = () => undefined
   const links = createLinks(rooms.upstreams, broker, log, (...heard) => hub(...heard))
   const catalog = createCatalog({

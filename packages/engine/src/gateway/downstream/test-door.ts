@@ -7,7 +7,7 @@ import type { AgentPrincipal } from '@ephor/contract'
 import type { Broker, Call, Performed } from '@ephor/engine/broker'
 import { makeLog, systemClock } from '@ephor/engine/kernel'
 import type { JsonObject } from '@ephor/engine/kernel'
-import type { Tool } from '@ephor/engine/registry'
+import type { Agent, Tool } from '@ephor/engine/registry'
 import Fastify from 'fastify'
 import { createGateway } from '../create-gateway.ts'
 import type { GatewayRooms } from '../create-gateway.ts'
@@ -16,6 +16,8 @@ import type { CallOrigin, ServerQuestion, ServerRequestHandler, Upstream, Upstre
 import type { GatewaySettings } from './settings.ts'
 
 export const receipt = { origin: 'test', seq: 7, leafHash: 'ab'.repeat(32) }
+
+const AGENT: Agent = { id: '', name: 'test', owner: 'per_1', purpose: 'tests', expiresAt: Number.MAX_SAFE_INTEGER, state: 'active' }
 
 export function toolOf(server: string, name: string, definition: JsonObject = {}): Tool {
   const whole = { name, inputSchema: { type: 'object' }, ...definition }
@@ -117,6 +119,7 @@ export async function openDoor(options: DoorOptions = {}) {
   ])
   const upstreams = new Map<string, Promise<FakeUpstream>>()
   const changed = new Set<(change: { agent?: string }) => void>()
+  const retired = new Set<string>()
   const activated = new Set<() => void>()
   const released: string[] = []
   const judged: string[] = []
@@ -164,7 +167,7 @@ export async function openDoor(options: DoorOptions = {}) {
         changed.add(listener)
         return () => changed.delete(listener)
       },
-      agent: () => undefined,
+      agent: (id) => (retired.has(id) ? undefined : { ...AGENT, id }),
     },
     policy: {
       on(listener) {
@@ -194,7 +197,11 @@ export async function openDoor(options: DoorOptions = {}) {
     judged,
     released,
     upstreamOf,
-    registryChanged: (change: { agent?: string } = {}) => changed.forEach((call) => call(change)),
+    registryChanged: () => changed.forEach((call) => call({})),
+    retire(agent: string) {
+      retired.add(agent)
+      changed.forEach((call) => call({ agent }))
+    },
     policyChanged: () => activated.forEach((call) => call()),
     async close() {
       await gateway.close()
