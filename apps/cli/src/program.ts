@@ -16,6 +16,7 @@ import { addPolicy } from './verbs/policy.ts'
 import { addServers } from './verbs/servers.ts'
 import { addTools } from './verbs/tools.ts'
 import { addUp } from './verbs/up.ts'
+import { addVault } from './verbs/vault.ts'
 
 export function makeProgram(io: Io): Command {
   const program = new Command('ephor')
@@ -35,6 +36,7 @@ export function makeProgram(io: Io): Command {
     addMcp,
     addServers,
     addTools,
+    addVault,
     addAgents,
     addDecisions,
     addApprovals,
