@@ -1,5 +1,5 @@
 /** Idempotency-Key for every write: the same key and request get the same answer, whatever happened to the connection. */
-import { createHash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import type { Authenticate, Clock, Store } from '@ephor/engine/kernel'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -36,8 +36,9 @@ export function rememberAnswers(app: FastifyInstance, { store, kek, clock, authe
     const principal = key === undefined ? undefined : await authenticate(request, reply).catch(() => undefined)
     if (key === undefined || !principal) return undefined
     const owner = principal.id
-    const digest = createHash('sha256')
-      .update(`${request.method} ${request.url}\n${JSON.stringify(request.body ?? null)}`)
+    // Keyed: a body may hold a secret that is short enough to be guessed from a plain digest.
+    const digest = createHmac('sha256', kek)
+      .update(`idempotency\n${request.method} ${request.url}\n${JSON.stringify(request.body ?? null)}`)
       .digest('hex')
     try {
       await answers.claim(owner, key, digest, clock.now())
