@@ -38,8 +38,6 @@ export interface Gateway {
   readonly settings: GatewaySettings
   /** Answers one HTTP request to the MCP endpoint. `body`: the bytes of a POST. Never rejects. */
   handle(request: IncomingMessage, response: ServerResponse, body: Uint8Array | undefined): Promise<void>
-  /** Throws a Rejection when Host or Origin may not talk to Ephor. For every route of the server, not only MCP. */
-  checkHost(request: IncomingMessage): void
   /** Ends idle sessions and streams whose credential no longer opens anything. Runs by itself; here for tests. */
   sweep(): Promise<void>
   /** Takes no more requests and ends every session and stream. */
@@ -202,7 +200,6 @@ export function createGateway(rooms: GatewayRooms): Gateway {
   return {
     settings,
     sweep,
-    checkHost: (request) => checkHost(request.headers, settings.allowedHosts),
     handle: (request, response, body) => serve(request, response, body).catch((error: unknown) => reject(response, log, error)),
     async close() {
       closed = true

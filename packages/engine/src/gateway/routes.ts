@@ -1,23 +1,9 @@
 /** Mounts the MCP endpoint: bytes go to the gateway as they came, and no other parser touches them. */
 import type { FastifyError, FastifyInstance } from 'fastify'
 import type { Gateway } from './create-gateway.ts'
-import { Rejection } from './downstream/check-request.ts'
 import { sendError } from './downstream/wire-errors.ts'
 
 const PATH = '/mcp'
-
-/** Refuses requests whose Host or Origin may not talk to Ephor, on every route of the server (DNS rebinding). */
-export function guardHosts(app: FastifyInstance, gateway: Pick<Gateway, 'checkHost'>): void {
-  app.addHook('onRequest', async (request, reply) => {
-    try {
-      gateway.checkHost(request.raw)
-    } catch (error) {
-      if (!(error instanceof Rejection)) throw error
-      reply.hijack()
-      sendError(reply.raw, error.status, null, error.code, error.message, error.fault)
-    }
-  })
-}
 
 function isTooLarge(error: FastifyError): boolean {
   return error.statusCode === 413

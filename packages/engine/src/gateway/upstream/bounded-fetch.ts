@@ -39,8 +39,14 @@ export function eventCounter(): (chunk: Uint8Array) => number {
   }
 }
 
+/** Whether HTTP itself holds the body to its announced length, and that is within the limit: then nothing has to be counted. */
+function isShort({ headers }: Response, maxBytes: number): boolean {
+  const length = headers.get('content-length')
+  return length !== null && /^\d{1,15}$/.test(length) && Number(length) <= maxBytes && headers.get('content-encoding') === null
+}
+
 function bounded(response: Response, maxBytes: number, onTooLarge: () => void): Response {
-  if (response.body === null) return response
+  if (response.body === null || isShort(response, maxBytes)) return response
   const stream = response.headers.get('content-type')?.includes('text/event-stream') === true
   const count = stream ? eventCounter() : undefined
   let total = 0

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { json } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { stdioServer } from '@ephor/testkit'
@@ -36,7 +37,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, answe
     body,
   }: NonNullable<Answer> = answer(message, request) ?? proper ?? { status: message.id === undefined ? 202 : 404 }
   response.writeHead(status ?? 200, { 'content-type': 'application/json', ...headers })
-  response.end(body === undefined ? undefined : JSON.stringify(body))
+  response.end(body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body))
 }
 
 const script = (source: string) => stdio({ command: process.execPath, args: ['-e', source] })
@@ -50,6 +51,47 @@ test('a redirect within the same origin is followed', async () => {
   const { upstreams } = world({ a: http(url) })
   expect((await upstreams.connect('a', 'agt_1')).protocolVersion).toBe('2025-11-25')
   expect(seen).toContain('/elsewhere')
+})
+
+test('an answer that is small on the wire and huge once unpacked is withheld like any other', async () => {
+  const url = await serve(({ id, method }) => {
+    if (method !== 'tools/call') return undefined
+    const bomb = gzipSync(JSON.stringify({ jsonrpc: '2.0', id, result: { content: [], x: 'x'.repeat(100_000) } }))
+    return { headers: { 'content-encoding': 'gzip', 'content-length': String(bomb.byteLength) }, body: bomb }
+  })
+  const { upstreams } = world({ a: http(url) }, { limits: { maxMessageBytes: 10_000 } })
+  const upstream = await upstreams.connect('a', 'agt_1')
+  await expect(upstream.request('tools/call', { name: 'x' }, calling())).rejects.toMatchObject({ code: 'UPSTREAM_RESULT_TOO_LARGE' })
+})
+
+const asking = (count: number) => ({
+  resultType: 'input_required',
+  inputRequests: Object.fromEntries(Array.from({ length: count }, (_, i) => [`q${i}`, { method: 'roots/list', params: {} }])),
+})
+
+test.each([
+  ['a flood of questions', asking(17), 'more than 16'],
+  ['questions without end', asking(1), 'more than 10 times'],
+  ['a question in no known form', { resultType: 'input_required', inputRequests: { q: 'your password' } }, 'no known form'],
+  ['a result of a kind of its own', { resultType: 'invented' }, 'not known'],
+])('%s in a result fails the call', async (_what, result, message) => {
+  const url = await serve(({ id, method }) => ({
+    body: {
+      jsonrpc: '2.0',
+      id,
+      result: method === 'server/discover' ? { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } } : result,
+    },
+  }))
+  const { upstreams } = world({ a: http(url) })
+  const upstream = await upstreams.connect('a', 'agt_1')
+  let asked = 0
+  upstream.onServerRequest(async (questions) => questions.map(() => ({ roots: [], asked: ++asked })))
+  const origin = { agent: 'agt_1', session: 's' }
+  await expect(upstream.request('tools/call', { name: 'x' }, calling({ origin, fulfil: true }))).rejects.toMatchObject({
+    code: 'UPSTREAM_ERROR',
+    message: expect.stringContaining(message) as string,
+  })
+  expect(asked).toBeLessThanOrEqual(10)
 })
 
 test('redirects in a circle, and redirects that would turn a call into a GET, are refused', async () => {
