@@ -32,12 +32,12 @@ function ed25519(folder: string, name: string): KeyObject {
 }
 
 /**
- * @param folder made (0700) when missing
+ * @param folder made (0700) when missing; the folder that it is in exists
  * @throws Fault KEY_UNSAFE when a key file can be read by others; HOME_UNWRITABLE when they can't be made.
  */
 export function loadKeys(folder: string): Keys {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
     if (process.platform !== 'win32' && (statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700)
     const kekFile = join(folder, 'payload.key')
     if (!existsSync(kekFile)) writeFileSync(kekFile, randomBytes(32), { mode: 0o600, flag: 'wx' })
