@@ -88,7 +88,7 @@ test('no record, no action; then space, and all is as before', { timeout: 120_00
     // A call whose outcome could not be recorded did run, and says that its outcome is unknown, with the receipt of its decision.
     const mayHaveRun = !stopped(answer)
     expect(ran.includes(answer.line), answer.line.slice(0, 20)).toBe(mayHaveRun)
-    if (mayHaveRun) expect(answer.receipt).toBeDefined()
+    expect(answer.receipt !== undefined).toBe(mayHaveRun)
   }
 
   rmSync(ballast)
@@ -101,7 +101,7 @@ test('no record, no action; then space, and all is as before', { timeout: 120_00
   expect(acknowledged.length).toBeGreaterThanOrEqual(11)
   for (const { ok, receipt } of acknowledged) {
     expect(entries[receipt.seq]).toMatchObject({ leafHash: receipt.leafHash, body: { id: receipt.decision, effect: 'permit' } })
-    if (ok) expect(outcomes.get(receipt.decision)).toBe('succeeded')
+    expect(outcomes.get(receipt.decision)).toBe(ok ? 'succeeded' : undefined)
   }
   // Nothing is in the record that nobody was told of, and nothing ran that is not.
   const permitted = entries.filter(({ body }) => body.type === 'decision' && body['effect'] === 'permit')
