@@ -1,8 +1,8 @@
 /** Attacks on the door with bytes of our own over real sockets: nothing malformed, foreign or ambiguous gets to the broker. */
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ask, initialize, openDoor, openSession, parseAnswer, rawRequest, sendRaw, stateless, toolOf } from './test-door.ts'
-import type { Door } from './test-door.ts'
+import { ask, initialize, openDoor, openSession, parseAnswer, rawRequest, sendRaw, stateless, toolOf } from './door.fixture.ts'
+import type { Door } from './door.fixture.ts'
 
 let door: Door
 beforeEach(async () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { httpServer, runConformance, stdioServer } from '@ephor/testkit'
 import type { JsonObject } from '@ephor/engine/kernel'
 import { stdio, world } from '../upstream/fixtures/world.ts'
-import { openDoor, toolOf } from './test-door.ts'
+import { openDoor, toolOf } from './door.fixture.ts'
 
 test.each([
   ['2025-11-25', 'stdio'],

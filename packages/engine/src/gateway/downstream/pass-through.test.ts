@@ -2,8 +2,8 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { JsonObject } from '@ephor/engine/kernel'
-import { eventually, openDoor, toolOf } from './test-door.ts'
-import type { Door, DoorOptions, TestServer } from './test-door.ts'
+import { eventually, openDoor, toolOf } from './door.fixture.ts'
+import type { Door, DoorOptions, TestServer } from './door.fixture.ts'
 
 let door: Door
 const clients: Client[] = []

@@ -1,8 +1,8 @@
 /** Questions of tool servers: decided one by one, asked together, answered by the client that made the call and by nobody else. */
 import { onTestFinished, expect, test } from 'vitest'
 import type { JsonObject } from '@ephor/engine/kernel'
-import { ask, eventually, openDoor, stateless, toolOf } from './test-door.ts'
-import type { DoorOptions, TestServer } from './test-door.ts'
+import { ask, eventually, openDoor, stateless, toolOf } from './door.fixture.ts'
+import type { DoorOptions, TestServer } from './door.fixture.ts'
 import type { ServerQuestion } from '../upstream/upstreams.ts'
 
 const ALL = { elicitation: { form: {} }, sampling: {}, roots: {} }

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Performed } from '@ephor/engine/broker'
 import { refusal } from './replies.ts'
-import { receipt } from './test-door.ts'
+import { receipt } from './door.fixture.ts'
 
 function textOf(detail: string, ...texts: string[]): string {
   const reasons = texts.map((text) => ({ policy: 'p', text }))

@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline'
 import { afterEach, expect, test } from 'vitest'
 import type { JsonObject } from '@ephor/engine/kernel'
 import { bridgeStdio } from './stdio-bridge.ts'
-import { eventually, initialize, openDoor, toolOf } from './test-door.ts'
-import type { Door, TestServer } from './test-door.ts'
+import { eventually, initialize, openDoor, toolOf } from './door.fixture.ts'
+import type { Door, TestServer } from './door.fixture.ts'
 
 let door: Door | undefined
 let finish: (() => Promise<void>) | undefined

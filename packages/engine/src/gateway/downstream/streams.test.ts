@@ -15,8 +15,8 @@ import {
   sendRaw,
   stateless,
   toolOf,
-} from './test-door.ts'
-import type { Door, TestServer } from './test-door.ts'
+} from './door.fixture.ts'
+import type { Door, TestServer } from './door.fixture.ts'
 
 let door: Door
 afterEach(() => door.close())
