@@ -85,7 +85,10 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
   const { ledger } = feed
   const closers: (() => Promise<unknown> | void)[] = [() => store.close(), () => ledger.close()]
   const close = async () => {
-    for (const closer of closers.toReversed()) await closer()
+    const failures: unknown[] = []
+    // A room that can't write its last word, on a full disk, must not keep the others and the process open.
+    for (const closer of closers.toReversed()) await Promise.try(closer).catch((error: unknown) => failures.push(error))
+    if (failures.length > 0) throw failures[0]
   }
   try {
     const registry = await openRegistry({ store, ledger, clock })
