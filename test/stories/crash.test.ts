@@ -1,24 +1,40 @@
 /** kill -9 at each step of a call: nothing acknowledged is lost, nothing runs without a record, nothing runs twice. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEphor } from '@ephor/testkit'
 import type { EphorProcess } from '@ephor/testkit'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 const PRELOAD = ['--import', join(import.meta.dirname, 'crash-at.ts')]
 const INTERRUPTED = 90_000
 
-let folder: string
-let file: string
-let killFile: string
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ephor-crash-')))
+const [file, killFile] = [join(folder, 'lines'), join(folder, 'kill')]
+/** A data folder with the server accepted and one call done, stopped again. */
+const first = join(folder, 'first')
+let copies = 0
+
+beforeAll(async () => {
+  writeFileSync(killFile, '')
+  const ephor = await startEphor({ home: first })
+  await addAppendServer(ephor)
+  const agent = await ephor.mcp(ephor.credential)
+  await agent.callTool({ name: 'append__append', arguments: { line: 'first' } })
+  await agent.close()
+  await ephor.stop({ keep: true })
+}, 90_000)
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'ephor-crash-'))
-  file = join(folder, 'lines')
-  killFile = join(folder, 'kill')
+  writeFileSync(file, 'first\n')
   writeFileSync(killFile, '')
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function prepared(): string {
+  const home = join(folder, `copy-${++copies}`)
+  cpSync(first, home, { recursive: true })
+  return home
+}
 
 const lines = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [])
 
@@ -28,17 +44,6 @@ async function addAppendServer(ephor: EphorProcess): Promise<void> {
     { name: 'append', transport: { type: 'stdio', command: process.execPath, args, env: {} }, folders: [] },
     { append: { kind: 'read', risk: 'low' } },
   )
-}
-
-/** A data folder with the server accepted and one call done, stopped again. */
-async function prepared(): Promise<string> {
-  const ephor = await startEphor()
-  await addAppendServer(ephor)
-  const agent = await ephor.mcp(ephor.credential)
-  await agent.callTool({ name: 'append__append', arguments: { line: 'first' } })
-  await agent.close()
-  await ephor.stop({ keep: true })
-  return ephor.home
 }
 
 async function callAndDie(ephor: EphorProcess): Promise<'answered' | 'died'> {
@@ -65,7 +70,7 @@ test.each([
   { at: 'before-outcome', ran: 2, told: [{ effect: 'permit', outcome: 'unknown' }] },
   { at: 'after-outcome', ran: 2, told: [{ effect: 'permit', outcome: 'succeeded' }] },
 ])('killed $at', { timeout: INTERRUPTED }, async ({ at, ran, told }) => {
-  const home = await prepared()
+  const home = prepared()
   const doomed = await startEphor({ home, node: PRELOAD, environment: at === 'during-run' ? {} : { CRASH_AT: at } })
   if (at === 'during-run') writeFileSync(killFile, String(doomed.pid))
   expect(await callAndDie(doomed)).toBe('died')
@@ -82,7 +87,7 @@ test.each([
 })
 
 test('killed again and again under load, every answer that an agent got is in the ledger', { timeout: 180_000 }, async () => {
-  const home = await prepared()
+  const home = prepared()
   const acknowledged: { decision: string; seq: number }[] = []
   for (let round = 0; round < 3; round++) {
     const ephor = await startEphor({ home })
