@@ -135,7 +135,12 @@ test('a data folder that can’t be written, or is none', TIMEOUT, async () => {
   const closed = join(folder, 'closed')
   mkdirSync(closed, { mode: 0o500 })
   // What root may not write depends on more than modes.
-  const nowheres = [join(folder, 'a-file'), join(folder, 'a-file', 'home'), ...(process.getuid?.() === 0 ? [] : [join(closed, 'home')])]
+  const nowheres = [
+    join(folder, 'a-file'),
+    join(folder, 'a-file', 'home'),
+    '/proc/ephor',
+    ...(process.getuid?.() === 0 ? [] : [join(closed, 'home')]),
+  ]
   for (const nowhere of nowheres) expectFault(await runUp(nowhere), 'HOME_UNWRITABLE', MACHINE, nowhere)
 })
 

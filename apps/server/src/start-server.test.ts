@@ -154,6 +154,7 @@ test('a second Ephor on the same folder, a taken port, unsafe keys and a damaged
   taken.close()
 
   const unsafe = newFolder()
+  mkdirSync(join(unsafe, '.ephor'))
   loadKeys(join(unsafe, '.ephor', 'keys'))
   chmodSync(join(unsafe, '.ephor', 'keys', 'token.key'), 0o644)
   await expect(start(unsafe)).rejects.toMatchObject({ code: 'KEY_UNSAFE' })
