@@ -1,17 +1,10 @@
 /** Makes the data folder on the first run, for its owner alone, with a copy of the policies that come with Ephor. */
-import { accessSync, chmodSync, constants, cpSync, existsSync, mkdirSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { accessSync, chmodSync, constants, cpSync, existsSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Fault } from '@ephor/contract'
+import { makeFolder } from '@ephor/engine/kernel'
 
 const PACK = fileURLToPath(new URL('../../../policies/', import.meta.url))
-
-/** Step by step: Node's recursive mkdir never returns where a parent exists and refuses children with ENOENT, as in `/proc`. */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return
-  makeFolder(dirname(folder))
-  mkdirSync(folder, { mode: 0o700 })
-}
 
 /** @throws Fault HOME_UNWRITABLE */
 export function prepareHome(home: string, policyFolder: string): void {

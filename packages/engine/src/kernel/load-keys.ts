@@ -1,9 +1,10 @@
 /** The keys of an installation: made on the first run, one file each, readable by their owner alone. */
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '@ephor/contract'
+import { makeFolder } from './make-folder.ts'
 
 export type Keys = {
   /** Ed25519: signs checkpoints. */
@@ -32,12 +33,12 @@ function ed25519(folder: string, name: string): KeyObject {
 }
 
 /**
- * @param folder made (0700) when missing; the folder that it is in exists
+ * @param folder made (0700) when missing
  * @throws Fault KEY_UNSAFE when a key file can be read by others; HOME_UNWRITABLE when they can't be made.
  */
 export function loadKeys(folder: string): Keys {
   try {
-    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
+    makeFolder(folder)
     if (process.platform !== 'win32' && (statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700)
     const kekFile = join(folder, 'payload.key')
     if (!existsSync(kekFile)) writeFileSync(kekFile, randomBytes(32), { mode: 0o600, flag: 'wx' })
