@@ -1,4 +1,6 @@
 /** Durable decisions a second and their latency at 1, 64 and 512 callers, beside what fdatasync allows in the same run. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { callOf, openWorld } from '@ephor/testkit'
 import type { World } from '@ephor/testkit'
 import { fdatasyncFloor } from './fdatasync-floor.ts'
@@ -34,12 +36,18 @@ async function measure(
   make: (world: World, bearers: string[]) => Once,
 ) {
   const world = await openWorld(policies ? { policies } : {})
+  for (let i = 0; i < 32; i++) writeFileSync(fileOf(world, i), 'a file\n')
   const bearers = (await agentsOf(world)).map(({ bearer }) => bearer)
   const once = make(world, bearers)
   const rows: ({ what: string; callers: number } & Figures)[] = []
   for (const count of callers) rows.push({ what: label, callers: count, ...(await closedLoop(count, DURATION, once)) })
   await world.close()
   return rows
+}
+
+/** Files that exist, as an agent would read them. */
+function fileOf(world: World, caller: number): string {
+  return join(world.folder, `file-${caller % 32}.txt`)
 }
 
 const bearerOf = (bearers: string[], caller: number) => bearers[caller % bearers.length] ?? ''
@@ -49,20 +57,15 @@ export async function benchDecisions() {
   for (const callers of CALLERS) rows.push({ what: 'floor: 1.5 KB row, fdatasync', callers, ...(await fdatasyncFloor(callers, DURATION)) })
 
   rows.push(
-    ...(await measure(
-      'decision: identify to durable answer, with warrant',
-      undefined,
-      CALLERS,
-      (world, bearers) => async (caller, turn) => {
-        const path = `${world.folder}/${caller}/${turn}.txt`
-        expectKind(
-          await world.broker.ask(callOf(bearerOf(bearers, caller), 'look', { path }, { door: 'api', session: String(caller) })),
-          'permitted',
-        )
-      },
-    )),
-    ...(await measure('call: decision, run, outcome (two entries)', undefined, CALLERS, (world, bearers) => async (caller, turn) => {
-      const path = `${world.folder}/${caller}/${turn}.txt`
+    ...(await measure('decision: identify to durable answer, with warrant', undefined, CALLERS, (world, bearers) => async (caller) => {
+      const path = fileOf(world, caller)
+      expectKind(
+        await world.broker.ask(callOf(bearerOf(bearers, caller), 'look', { path }, { door: 'api', session: String(caller) })),
+        'permitted',
+      )
+    })),
+    ...(await measure('call: decision, run, outcome (two entries)', undefined, CALLERS, (world, bearers) => async (caller) => {
+      const path = fileOf(world, caller)
       expectKind(
         await world.broker.perform(callOf(bearerOf(bearers, caller), 'look', { path }), async () => ({ isError: false, value: 'ok' })),
         'done',

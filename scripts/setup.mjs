@@ -24,11 +24,15 @@ if (!existsSync(marker) || readFileSync(marker, 'utf8') !== wanted) {
   try {
     // Not `npm ci`: it refuses a lockfile without the optional binaries of every platform, which differ from registry to
     // registry. What the lockfile names is pinned by digest either way.
-    execFileSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
-      cwd: root,
-      stdio: ['ignore', 2, 'inherit'],
-      shell: process.platform === 'win32',
-    })
+    execFileSync(
+      process.platform === 'win32' ? 'npm.cmd' : 'npm',
+      ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'],
+      {
+        cwd: root,
+        stdio: ['ignore', 2, 'inherit'],
+        shell: process.platform === 'win32',
+      },
+    )
   } catch {
     console.error('The packages could not be installed. Check that the npm registry can be reached, then run the command again.')
     process.exit(1)

@@ -8,13 +8,12 @@ import { approvalsMigrations, openApprovals } from '@ephor/engine/approvals'
 import { brokerMigrations, createBroker } from '@ephor/engine/broker'
 import type { BrokerSettings, Call } from '@ephor/engine/broker'
 import { identityMigrations, openIdentity } from '@ephor/engine/identity'
-import { loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
+import { freshBytes, loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
 import type { Clock, JsonObject } from '@ephor/engine/kernel'
 import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import { openPolicy, policyMigrations } from '@ephor/engine/policy'
 import { openRegistry, registryMigrations } from '@ephor/engine/registry'
 import type { Registry, ToolKind } from '@ephor/engine/registry'
-import { randomBytes } from 'node:crypto'
 
 const ORIGIN = 'http://127.0.0.1:7373'
 
@@ -24,7 +23,7 @@ export type TestClock = Clock & { advance(ms: number): void }
 function testClock(): TestClock {
   let ahead = 0
   const now = () => Date.now() + ahead
-  return { now, id: (prefix) => makeId(prefix, now(), randomBytes(10)), advance: (ms) => void (ahead += ms) }
+  return { now, id: (prefix) => makeId(prefix, now(), freshBytes(10)), advance: (ms) => void (ahead += ms) }
 }
 
 /** One tool of the world's server, with the kind that the operator confirmed. */

@@ -1,7 +1,7 @@
 /** Time and randomness as arguments, so that rules stay pure and tests can hold the clock. */
-import { randomBytes } from 'node:crypto'
 import { makeId } from '@ephor/contract'
 import type { IdPrefix } from '@ephor/contract'
+import { freshBytes } from './fresh-bytes.ts'
 
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -12,10 +12,14 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  id: (prefix) => makeId(prefix, Date.now(), randomBytes(10)),
+  id: (prefix) => makeId(prefix, Date.now(), freshBytes(10)),
 }
+
+let last = { ms: Number.NaN, text: '' }
 
 /** RFC 3339 in UTC with milliseconds: the one form of time in bodies and answers. */
 export function isoTime(ms: number): string {
-  return new Date(ms).toISOString()
+  // Many entries share a millisecond.
+  if (last.ms !== ms) last = { ms, text: new Date(ms).toISOString() }
+  return last.text
 }

@@ -12,9 +12,9 @@ import type { Migrations, Store, Unit } from './store.ts'
 /** Units in one transaction at most: beyond this, latency grows and throughput does not. */
 const MAX_BATCH = 256
 /** Units that are sent without waiting for the rest of the turn, so that the thread works while callers still prepare theirs. */
-const EAGER_BATCH = 32
-/** Batches handed to the thread and not answered: one that it works on, and the next one, so that it never waits for us. */
-const MAX_IN_FLIGHT = 2
+const EAGER_BATCH = 16
+/** Batches handed to the thread and not answered: one that it works on and the next ones, so that it never waits for us. */
+const MAX_IN_FLIGHT = 3
 
 export type SqliteOptions = {
   /** The database file; its folder exists. */

@@ -10,12 +10,14 @@ const MAX_PATHS = 256
 const MAX_LENGTH = 4096
 const MAX_VARIANTS = 16
 
+const isMissing = (error: unknown) => ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+
 /** Whether something is there, be it a link that leads nowhere. @throws where that can't be known. */
 function exists(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false
+    if (isMissing(error)) return false
     throw error
   }
 }
@@ -25,6 +27,11 @@ function exists(path: string): boolean {
  * Undefined when that can't be known (a dangling link, a loop, no permission).
  */
 function realOf(path: string): string | undefined {
+  try {
+    return realpathSync.native(path)
+  } catch (error) {
+    if (!isMissing(error)) return undefined
+  }
   let existing = path
   let rest = ''
   try {

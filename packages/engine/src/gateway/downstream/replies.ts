@@ -7,9 +7,9 @@ import { isoTime } from '@ephor/engine/kernel'
 import { ProtocolError } from '@modelcontextprotocol/server'
 import { objectAt } from './caller.ts'
 
-export const META_RECEIPT = 'dev.ephor/receipt'
+const META_RECEIPT = 'dev.ephor/receipt'
 export const META_APPROVAL = 'dev.ephor/approval'
-export const META_FAULT = 'dev.ephor/fault'
+const META_FAULT = 'dev.ephor/fault'
 export const META_SESSION = 'dev.ephor/session'
 
 /** Server error codes of JSON-RPC that MCP leaves to implementations. */

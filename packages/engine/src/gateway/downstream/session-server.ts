@@ -15,7 +15,7 @@ import type { Session } from './session.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** Revisions with sessions that clients may speak; the first is offered to a client that asks for another. */
-export const SESSION_REVISIONS = ['2025-11-25', '2025-06-18', '2025-03-26']
+const SESSION_REVISIONS = ['2025-11-25', '2025-06-18', '2025-03-26']
 
 export const SERVER_INFO = { name: 'ephor', title: 'Ephor', version: '0.1.0' }
 

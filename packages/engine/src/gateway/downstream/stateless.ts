@@ -52,7 +52,7 @@ export type StatelessDeps = CallDeps & {
 }
 
 /** The token's session, else the one the agent names, else one for all calls of the credential: forgetting a name washes nothing off. */
-export function sessionOf({ principal }: Posted, meta: JsonObject | undefined): string {
+function sessionOf({ principal }: Posted, meta: JsonObject | undefined): string {
   if (principal.session !== undefined) return principal.session
   const named = meta?.[META_SESSION]
   return typeof named === 'string' && /^[\x21-\x7e]{1,128}$/.test(named) ? `${principal.credential}/${named}` : principal.credential

@@ -5,7 +5,7 @@ import type { FaultCode } from '@ephor/contract'
 import type { Json } from '@ephor/engine/kernel'
 
 /** Error responses carry the id of their request when it could be read, otherwise null (JSON-RPC 2.0 section 5). */
-export function errorBody(id: Json | undefined, code: number, message: string, fault?: FaultCode): string {
+function errorBody(id: Json | undefined, code: number, message: string, fault?: FaultCode): string {
   const data = fault === undefined ? {} : { data: { code: fault, advice: FAULTS[fault].advice } }
   const echoed = typeof id === 'string' || typeof id === 'number' ? id : null
   return JSON.stringify({ jsonrpc: '2.0', id: echoed, error: { code, message, ...data } })

@@ -13,10 +13,10 @@ import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { UpstreamLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
 
-export const STATELESS_VERSION = '2026-07-28'
+const STATELESS_VERSION = '2026-07-28'
 
 /** What agents' clients may be capable of; whether a server gets to use it is decided by policy, call by call. */
-export const CLIENT_CAPABILITIES: JsonObject = { sampling: {}, elicitation: { form: {}, url: {} }, roots: {} }
+const CLIENT_CAPABILITIES: JsonObject = { sampling: {}, elicitation: { form: {}, url: {} }, roots: {} }
 
 export type Greeting = { stateless: boolean; protocolVersion: string; capabilities: JsonObject; instructions?: string }
 
