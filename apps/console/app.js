@@ -194,7 +194,7 @@ async function showDecision(id) {
       ['Door', decision.door === 'mcp' ? 'MCP gateway' : 'API'],
       ['Kind', decision.kind && `${decision.kind}, risk ${decision.risk}`],
       ['Fault', decision.fault],
-      ['Detail', decision.detail],
+      ['Detail', decision.reasons.length > 0 ? undefined : decision.detail],
       ['Approval', decision.approval],
       ['Outcome', outcome && `${outcome}, ${timeOf(outcomeAt)}`],
     ]),

@@ -17,7 +17,7 @@ function show(io: Io, decision: Detail): void {
     ['decision', decision.id],
     ['effect', decision.effect],
     ['fault', decision.fault],
-    ['detail', decision.detail],
+    ['detail', decision.reasons.length > 0 ? undefined : decision.detail],
     ['at', decision.at],
     ['agent', decision.agent],
     ['action', `${decision.method} ${decision.server}${decision.tool === undefined ? '' : `/${decision.tool}`}`],
