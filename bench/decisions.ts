@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { callOf, openWorld } from '@ephor/testkit'
 import type { World } from '@ephor/testkit'
 import { fdatasyncFloor } from './fdatasync-floor.ts'
+import { threadFloor } from './wake-floor.ts'
 import { closedLoop, printTable } from './measure.ts'
 import type { Figures } from './measure.ts'
 
@@ -56,14 +57,24 @@ export async function benchDecisions() {
   const rows: ({ what: string; callers: number } & Figures)[] = []
   for (const callers of CALLERS) rows.push({ what: 'floor: 1.5 KB row, fdatasync', callers, ...(await fdatasyncFloor(callers, DURATION)) })
 
+  rows.push({ what: 'floor: a message to a thread and back', callers: 1, ...(await threadFloor()) })
+
   rows.push(
-    ...(await measure('decision: identify to durable answer, with warrant', undefined, CALLERS, (world, bearers) => async (caller) => {
-      const path = fileOf(world, caller)
-      expectKind(
-        await world.broker.ask(callOf(bearerOf(bearers, caller), 'look', { path }, { door: 'api', session: String(caller) })),
-        'permitted',
-      )
+    ...(await measure('decision: identify to durable permit', undefined, CALLERS, (world, bearers) => async (caller) => {
+      expectKind(await world.broker.ask(callOf(bearerOf(bearers, caller), 'look', { path: fileOf(world, caller) })), 'permitted')
     })),
+    ...(await measure(
+      'decision for an enforcement point: the same, with a signed warrant',
+      undefined,
+      CALLERS,
+      (world, bearers) => async (caller) => {
+        const path = fileOf(world, caller)
+        expectKind(
+          await world.broker.ask(callOf(bearerOf(bearers, caller), 'look', { path }, { door: 'api', session: String(caller) })),
+          'permitted',
+        )
+      },
+    )),
     ...(await measure('call: decision, run, outcome (two entries)', undefined, CALLERS, (world, bearers) => async (caller) => {
       const path = fileOf(world, caller)
       expectKind(

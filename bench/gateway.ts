@@ -1,6 +1,7 @@
 /** What the gateway adds to an MCP call: the same server called directly and through Ephor, in turns, by the same client. */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { httpServer, startEphor } from '@ephor/testkit'
+import { httpFloor, threadFloor } from './wake-floor.ts'
 import { closedLoop, printTable } from './measure.ts'
 import type { Figures } from './measure.ts'
 
@@ -43,7 +44,10 @@ export async function benchGateway() {
       headers: { authorization: `Bearer ${ephor.credential}` },
     },
   ]
-  const rows: Record<string, unknown>[] = []
+  const rows: Record<string, unknown>[] = [
+    { what: 'floor: a message to a thread and back', clients: 1, ...(await threadFloor()) },
+    { what: 'floor: HTTP to another process and back', clients: 1, ...(await httpFloor()) },
+  ]
   try {
     for (const callers of [1, 32]) {
       const rounds: { target: string; figures: Figures }[] = []
