@@ -42,5 +42,5 @@ export function addMcp(program: Command, io: Io): void {
       log: (text) => void io.stderr.write(`ephor: ${text}\n`),
     })
   })
-  examples(mcp, 'mcp', 'mcp --home ~/work/.ephor --credential-file ~/.config/my-agent.credential')
+  examples(mcp, 'mcp', 'mcp --home ~/agents/.ephor --credential-file ~/.config/my-agent.credential')
 }
