@@ -1,12 +1,11 @@
 /** Puts the broker together from the rooms below it. */
-import { hash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal, Principal } from '@ephor/contract'
 import type { Json } from '@ephor/engine/kernel'
 import type { Entry, Receipt } from '@ephor/engine/ledger'
 import type { Tool } from '@ephor/engine/registry'
-import { canonicalize } from '@ephor/proof'
 import type { BrokerRooms, Context } from './context.ts'
+import { digestOf } from './digest.ts'
 import { judgeServerRequest } from './judge-server-request.ts'
 import type { JudgedServerRequest } from './judge-server-request.ts'
 import { makeLimits } from './limits.ts'
@@ -153,7 +152,7 @@ export function createBroker(rooms: BrokerRooms): Broker {
           decision,
           agent: row.agent,
           digest: row.digest,
-          input: `sha256:${hash('sha256', canonicalize(call.input), 'hex')}`,
+          input: digestOf(call.input),
           server: row.server,
           tool: row.tool ?? call.name,
           expiresAt: deadline,

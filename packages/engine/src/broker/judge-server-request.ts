@@ -1,10 +1,9 @@
 /** Decides what a tool server asks of the agent's client in the middle of a call: the server is the principal, and default deny holds. */
-import { createHash } from 'node:crypto'
 import type { FaultCode } from '@ephor/contract'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { Decision } from '@ephor/engine/policy'
-import { canonicalize } from '@ephor/proof'
 import type { Context } from './context.ts'
+import { digestOf, digestSession } from './digest.ts'
 import { appendOutcome } from './seal.ts'
 import { insertDecision } from './store.ts'
 import type { StoredDecision } from './store.ts'
@@ -35,7 +34,6 @@ function toSealable(decision: Decision): Exclude<Verdict, { effect: 'hold' }> {
 function toRow(context: Context, request: ServerRequest, verdict: Exclude<Verdict, { effect: 'hold' }>): StoredDecision {
   const { server, method, agent, session, params } = request
   const at = context.clock.now()
-  const bound = canonicalize({ agent, method, params, policy: verdict.policy ?? null, server })
   const permitted = verdict.effect === 'permit'
   return {
     id: context.clock.id('dec'),
@@ -44,7 +42,7 @@ function toRow(context: Context, request: ServerRequest, verdict: Exclude<Verdic
     agent,
     method,
     server,
-    session: createHash('sha256').update(`${agent}\n${session}`).digest('hex').slice(0, 32),
+    session: digestSession(agent, session),
     tool: undefined,
     kind: undefined,
     risk: undefined,
@@ -55,7 +53,7 @@ function toRow(context: Context, request: ServerRequest, verdict: Exclude<Verdic
     obligations: permitted ? verdict.obligations : [],
     approval: undefined,
     policy: verdict.policy,
-    digest: `sha256:${createHash('sha256').update(bound).digest('hex')}`,
+    digest: digestOf({ agent, method, params, policy: verdict.policy ?? null, server }),
     idempotency: undefined,
     deadline: permitted ? at + context.settings.timeoutMs : undefined,
     outcome: undefined,

@@ -1,10 +1,9 @@
 /** Which tool, which pinned definition, which risk: turns what the agent named into what the registry knows. */
-import { createHash } from 'node:crypto'
 import type { AgentPrincipal, FaultCode } from '@ephor/contract'
 import { confine } from '@ephor/engine/registry'
 import type { Registry, Tool, ToolServer } from '@ephor/engine/registry'
-import { canonicalize } from '@ephor/proof'
 import type { Asking } from './context.ts'
+import { digestOf } from './digest.ts'
 import type { Call } from './types.ts'
 
 /** A call that is refused before any policy is asked; still recorded. `wait`: until an operator has looked at something. */
@@ -22,7 +21,7 @@ export type Resolved = {
   facts: { paths?: { all: string[]; outside: string[] }; uri?: string; name?: string }
 }
 
-// Letters, marks, digits and plain punctuation of one script at most, in NFC: the agent can't name one tool and mean another.
+// Plain ASCII: a name that no accepted tool has and that is not of this kind may be a look-alike of one.
 const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/@ -]{0,199}$/
 
 function resolveTool(registry: Registry, call: Call): Tool | Unresolved {
@@ -102,5 +101,5 @@ export function digestCall(who: AgentPrincipal, call: Call, tool: Tool | undefin
     policy: policy ?? null,
     server: call.server,
   }
-  return `sha256:${createHash('sha256').update(canonicalize(bound)).digest('hex')}`
+  return digestOf(bound)
 }

@@ -1,5 +1,4 @@
 /** Makes decisions and outcomes durable: what the ledger's bodies say, and what is written with them in one unit. */
-import { createHash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import type { Approval } from '@ephor/engine/approvals'
 import { isoTime } from '@ephor/engine/kernel'
@@ -7,6 +6,7 @@ import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { EntryDraft, Receipt } from '@ephor/engine/ledger'
 import type { Obligation } from '@ephor/engine/policy'
 import type { Asking, Context } from './context.ts'
+import { digestSession } from './digest.ts'
 import { digestCall } from './resolve.ts'
 import type { Known, Resolved, Unresolved } from './resolve.ts'
 import type { Ended } from './run-bounded.ts'
@@ -19,11 +19,6 @@ import type { Verdict } from './verdict.ts'
 const LOST_AFTER_MS = 30_000
 
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
-
-/** A session's name may come from the agent and hold anything, so rows and bodies carry a digest of it. */
-function sessionDigest({ who, call }: Asking): string {
-  return createHash('sha256').update(`${who.credential}\n${call.session}`).digest('hex').slice(0, 32)
-}
 
 function timeoutOf(obligations: readonly Obligation[], most: number): number {
   return Math.min(most, ...obligations.flatMap((o) => (o.kind === 'timeout' ? [o.ms] : [])))
@@ -74,7 +69,7 @@ function toRow(context: Context, asking: Asking, target: Resolved | Unresolved, 
     at,
     door: call.door,
     agent: who.id,
-    session: sessionDigest(asking),
+    session: digestSession(who.credential, call.session),
     method: call.method,
     // The agent controls the name of a server that nobody registered: it stays in the encrypted payload.
     server: known?.server.name ?? '',
