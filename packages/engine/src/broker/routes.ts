@@ -3,7 +3,7 @@ import { callsOperations, decisionsOperations, Fault } from '@ephor/contract'
 import type { OperationResponse } from '@ephor/contract'
 import { isoTime, mount } from '@ephor/engine/kernel'
 import type { Authenticate } from '@ephor/engine/kernel'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Broker } from './create-broker.ts'
 import type { Asked, DecisionRow } from './types.ts'
 
@@ -39,10 +39,10 @@ function headerOf(request: FastifyRequest, name: string): string | undefined {
   return typeof value === 'string' && value.length > 0 ? value : undefined
 }
 
-/** The signal that fires when the caller goes away before its answer. */
-function signalOf(request: FastifyRequest): AbortSignal {
+/** The signal that fires when the caller goes away. On the response, not the socket, which outlives it and would gather listeners. */
+function signalOf(reply: FastifyReply): AbortSignal {
   const abort = new AbortController()
-  request.raw.socket.once('close', () => abort.abort())
+  reply.raw.once('close', () => abort.abort())
   return abort.signal
 }
 
@@ -52,7 +52,7 @@ export function mountBroker(app: FastifyInstance, broker: Broker, authenticate: 
     app,
     operations,
     {
-      async askCall({ body, request, principal }) {
+      async askCall({ body, request, reply, principal }) {
         const slash = body.tool.indexOf('/')
         // The token's own session wins: an agent can start a session, not leave the one that its credential names.
         const session = principal.session ?? body.session ?? ''
@@ -64,7 +64,7 @@ export function mountBroker(app: FastifyInstance, broker: Broker, authenticate: 
           method: 'tools/call',
           session,
           input: body.input,
-          signal: signalOf(request),
+          signal: signalOf(reply),
           bearer: (headerOf(request, 'authorization') ?? '').replace(/^Bearer +/i, ''),
           server: body.tool.slice(0, slash),
           name: body.tool.slice(slash + 1),
