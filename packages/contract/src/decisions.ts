@@ -21,6 +21,9 @@ export const OutcomeStatus = z
 export const ObligationView = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('limit'), count: z.number(), per: z.enum(['minute', 'hour', 'day']), policy: z.string() }),
   z.object({ kind: z.literal('timeout'), ms: z.number(), policy: z.string() }),
+  z.object({ kind: z.literal('redact'), category: z.string(), policy: z.string() }),
+  z.object({ kind: z.literal('sandbox'), profile: z.string(), policy: z.string() }),
+  z.object({ kind: z.literal('log'), level: z.literal('full'), policy: z.string() }),
 ])
 
 export const DecisionView = z.object({

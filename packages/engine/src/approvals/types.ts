@@ -7,7 +7,7 @@ import type { Part } from '@ephor/engine/ledger'
 export type ApprovalState = 'pending' | 'approved' | 'denied' | 'expired' | 'spent'
 
 /** What a policy asks for (the shape of policy's `Ask`). With a group, only its members may decide. */
-export type ApprovalAsk = { policy: string; reason: string; deadlineMs?: number; group?: string; quorum: 1 }
+export type ApprovalAsk = { policy: string; reason: string; deadlineMs?: number; group?: string; quorum: number; escalate?: string }
 
 export type ApprovalDraft = {
   /** `dec_…`: the decision that held the call; the payload `input` of its entry is `{server, name, input, onBehalfOf?}`. */

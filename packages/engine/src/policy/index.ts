@@ -5,6 +5,7 @@ export { mountPolicy } from './routes.ts'
 export { policyMigrations } from './store.ts'
 export type {
   Ask,
+  Autonomy,
   Decision,
   Finding,
   GivenApproval,
@@ -16,4 +17,7 @@ export type {
   PolicyStatus,
   PolicyWorld,
   Reason,
+  RiskScore,
+  RiskTier,
+  Standing,
 } from './types.ts'

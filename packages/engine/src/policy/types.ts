@@ -4,7 +4,23 @@ import type { JsonObject } from '@ephor/engine/kernel'
 
 /** What exists, as the registry has accepted it. Everything else is refused before a policy is asked. */
 export type PolicyWorld = {
-  agents: readonly { id: string; name: string; owner: string; purpose: string }[]
+  agents: readonly {
+    id: string
+    name: string
+    /** `per_…` or the name of a team. */
+    owner: string
+    purpose: string
+    /** Teams that it is in: `principal in Team::"finance"`. */
+    groups?: readonly string[]
+    /** How far it is trusted, as whoever registers it says; higher is less. */
+    tier?: number
+    /** What its record so far says. */
+    standing?: Standing
+  }[]
+  /** By opaque id, without names: a snapshot of the world is kept for good. */
+  people?: readonly { id: string; groups: readonly string[] }[]
+  /** Programs other than agents that ask on their own behalf. */
+  services?: readonly { id: string; groups: readonly string[] }[]
   servers: readonly { name: string; folders: readonly string[] }[]
   tools: readonly {
     server: string
@@ -15,6 +31,8 @@ export type PolicyWorld = {
     inputSchema: JsonObject
   }[]
 }
+
+export type Standing = 'new' | 'good' | 'watched'
 
 export type PolicyPrincipal = { type: 'Agent' | 'ToolServer'; id: string }
 
@@ -37,7 +55,26 @@ export type PolicyFacts = {
   /** `per_…` that the credential says the agent acts for. */
   onBehalfOf?: string
   approvals: readonly GivenApproval[]
+  /** ms since 1970 */
   now: number
+  session?: {
+    /** The digest that the record names it by. */
+    id: string
+    /** Permitted in it before this one. */
+    calls: number
+    /** ms since 1970: its first call. */
+    startedAt: number
+  }
+  /** What is known of where the arguments came from. */
+  labels?: readonly string[]
+  /** Of each budget that covers the call, by its name in the charter. */
+  budgets?: Readonly<Record<string, { used: number; left: number; limit: number }>>
+  /** What the call would pay: `value` in minor units, a safe integer; `currency` as the arguments say. */
+  amount?: { value: number; currency: string }
+  /** This agent was never permitted this tool before. */
+  novel?: boolean
+  /** What kinds of data the tool touches. */
+  dataCategories?: readonly string[]
 }
 
 export type PolicyRequest = {
@@ -57,15 +94,46 @@ export type Reason = { policy: string; text: string }
 export type Obligation =
   | { kind: 'limit'; count: number; per: 'minute' | 'hour' | 'day'; policy: string }
   | { kind: 'timeout'; ms: number; policy: string }
+  /** What is found of this category in the result does not reach the agent. */
+  | { kind: 'redact'; category: string; policy: string }
+  /** The call runs confined by this profile, or not at all. */
+  | { kind: 'sandbox'; profile: string; policy: string }
+  /** The whole result is kept, whatever the settings say. */
+  | { kind: 'log'; level: 'full'; policy: string }
 
 /** What a soft forbid asks of people. */
-export type Ask = { policy: string; reason: string; deadlineMs?: number; group?: string; quorum: 1 }
+export type Ask = {
+  policy: string
+  reason: string
+  deadlineMs?: number
+  /** Whose members may answer; anybody when absent. */
+  group?: string
+  /** How many different people have to agree. */
+  quorum: number
+  /** The group that takes over when the deadline passes without an answer, for one more deadline. */
+  escalate?: string
+}
+
+export type RiskTier = 'low' | 'medium' | 'high' | 'critical'
+
+/** How risky a call is, with the arithmetic: `score` is the sum of the points. */
+export type RiskScore = {
+  score: number
+  tier: RiskTier
+  parts: readonly { term: string; points: number; because: string }[]
+}
+
+/** How much an agent may do by itself, as the charter says: `confirm-risky` leaves it to the policies. */
+export type Autonomy = 'observe' | 'confirm-each' | 'confirm-risky' | 'autonomous'
 
 export type Decision = {
   /** `sha256:…` of the policy texts; undefined when none is active. */
   version: string | undefined
   /** `sha256:…` of the world (RFC 8785): agents, servers, tools and their classes, as they stood. */
   world: string | undefined
+  risk?: RiskScore
+  /** Absent where no charter says one. */
+  mode?: Autonomy
 } & (
   | { effect: 'permit'; reasons: readonly Reason[]; obligations: readonly Obligation[] }
   | { effect: 'hold'; reasons: readonly Reason[]; asks: readonly Ask[]; obligations: readonly Obligation[] }
