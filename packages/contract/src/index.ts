@@ -21,6 +21,8 @@ export {
 export { eventsOperations, EventView } from './events.ts'
 export { healthOperations } from './health.ts'
 export { toOpenApi } from './openapi.ts'
+export { isRedactionCategory, REDACTION_CATEGORIES } from './redaction.ts'
+export type { RedactionCategory } from './redaction.ts'
 export {
   Classification,
   Difference,
