@@ -89,16 +89,22 @@ function makeCommit(db: Database.Database, extension: StoreExtension | undefined
     Database.Statement,
   ]
 
-  function applyUnit(unit: Unit): UnitResult {
+  /** @throws RowsMismatch, a fault of the extension, or what SQLite says */
+  function apply(unit: Unit): UnitResult {
+    for (const change of unit.changes) {
+      const { changes } = prepare(change.sql).run(...change.params)
+      if (change.rows !== undefined && changes !== change.rows) throw new RowsMismatch(change.fault ?? 'CONFLICT')
+    }
+    return { ok: true, value: unit.attachment === undefined ? undefined : extension?.apply(unit.attachment) }
+  }
+
+  /** Each unit by itself: one that fails is undone, and the others stay. */
+  function applyAlone(unit: Unit): UnitResult {
     save.run()
     try {
-      for (const change of unit.changes) {
-        const { changes } = prepare(change.sql).run(...change.params)
-        if (change.rows !== undefined && changes !== change.rows) throw new RowsMismatch(change.fault ?? 'CONFLICT')
-      }
-      const value = unit.attachment === undefined ? undefined : extension?.apply(unit.attachment)
+      const result = apply(unit)
       release.run()
-      return { ok: true, value }
+      return result
     } catch (error) {
       // SQLite ends the whole transaction by itself on a full disk or an I/O error: then nothing of the batch may be acknowledged.
       if (!db.inTransaction) throw error
@@ -113,16 +119,26 @@ function makeCommit(db: Database.Database, extension: StoreExtension | undefined
     }
   }
 
-  return (units: Unit[]): UnitResult[] => {
+  function attempt(units: Unit[], one: (unit: Unit) => UnitResult): UnitResult[] {
     begin.run()
     extension?.begin()
-    let results: UnitResult[]
     try {
-      results = units.map(applyUnit)
+      const results = units.map(one)
       commit.run()
+      return results
     } catch (error) {
       if (db.inTransaction) rollback.run()
       throw error
+    }
+  }
+
+  return (units: Unit[]): UnitResult[] => {
+    let results: UnitResult[]
+    try {
+      // A savepoint costs as much as the rows of a unit, and nearly every batch succeeds as a whole.
+      results = attempt(units, apply)
+    } catch {
+      results = attempt(units, applyAlone)
     }
     if (results.some((result) => result.ok)) extension?.committed()
     return results

@@ -27,7 +27,7 @@ export type Migrations = { room: string; folder: URL }
  * `install(db, options): StoreExtension`, where `db` is the thread's better-sqlite3 connection.
  */
 export interface StoreExtension {
-  /** Called when a transaction of units begins: whatever an earlier one left that was not committed is gone. */
+  /** Called when a transaction of units begins, also when it is done over: whatever an earlier one left that was not committed is gone. */
   begin(): void
   /** Called within the unit's savepoint; what it returns is what `commit` resolves with. */
   apply(attachment: unknown): unknown
