@@ -166,9 +166,14 @@ test('an extension works inside the unit, can refuse it alone, and hears of the 
   expect(results).toMatchObject([{ value: 'x!' }, { reason: { code: 'NOT_FOUND' } }])
   expect(await ids()).toEqual(['a'])
   await expect(store.call('log', undefined)).resolves.toEqual([
-    ...['begin', 'x', 'refuse'],
+    'begin',
+    'x',
+    'refuse',
     // A batch with a refusal in it is done over, unit by unit.
-    ...['begin', 'x', 'refuse', 'committed'],
+    'begin',
+    'x',
+    'refuse',
+    'committed',
   ])
   await expect(store.call('other', undefined)).rejects.toThrow(withCode('INTERNAL'))
 })
