@@ -1,6 +1,7 @@
 /** The words of this room: the world that policies speak about, a question, and the decision that answers it. */
 import type { FaultCode } from '@ephor/contract'
 import type { JsonObject } from '@ephor/engine/kernel'
+import type { Charge } from './charter/charges.ts'
 
 /** What exists, as the registry has accepted it. Everything else is refused before a policy is asked. */
 export type PolicyWorld = {
@@ -135,7 +136,13 @@ export type Decision = {
   /** Absent where no charter says one. */
   mode?: Autonomy
 } & (
-  | { effect: 'permit'; reasons: readonly Reason[]; obligations: readonly Obligation[] }
+  | {
+      effect: 'permit'
+      reasons: readonly Reason[]
+      obligations: readonly Obligation[]
+      /** What the call takes of the charter's budgets. */
+      charges?: readonly Charge[]
+    }
   | { effect: 'hold'; reasons: readonly Reason[]; asks: readonly Ask[]; obligations: readonly Obligation[] }
   /** `detail`: one sentence without any value that the agent sent. */
   | { effect: 'deny'; fault: FaultCode; detail: string; reasons: readonly Reason[] }

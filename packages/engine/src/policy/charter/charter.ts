@@ -9,6 +9,8 @@ const Duration = z
   .regex(/^[1-9]\d{0,4}[smhd]$/, 'write a whole number and a unit, such as 90d, 24h, 30m or 10s')
   .transform((text) => Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? Number.NaN))
 
+const GROUP = /^[a-z][a-z0-9-]{0,62}$/
+
 /** A person or a group of people. */
 const Someone = z
   .string()
@@ -126,6 +128,10 @@ export type Budget = z.output<typeof Budget>
 
 const Autonomy = z.strictObject({
   default: Mode.default('confirm-risky'),
+  /** What it takes to confirm a call that is held by its mode. */
+  confirm: z
+    .strictObject({ group: z.string().regex(GROUP).optional(), quorum: z.int().min(1).max(10).default(1), deadline: Duration.optional() })
+    .prefault({}),
   /** Of several rules that fit a call, the strictest holds; where none fits, the default. */
   rules: z
     .array(
