@@ -1,5 +1,6 @@
 /** Every operation of the API in one object: what clients are made from and the OpenAPI document shows. */
 import { approvalsOperations } from './approvals.ts'
+import { budgetsOperations } from './budgets.ts'
 import { callsOperations } from './calls.ts'
 import { decisionsOperations } from './decisions.ts'
 import { eventsOperations } from './events.ts'
@@ -18,6 +19,7 @@ export const allOperations = {
   ...identityOperations,
   ...vaultOperations,
   ...policyOperations,
+  ...budgetsOperations,
   ...ledgerOperations,
   ...eventsOperations,
   ...healthOperations,

@@ -109,6 +109,18 @@ export const FAULTS = {
     advice: 'See the detail; a rate limit passes with time.',
   },
 
+  // Budgets
+  BUDGET_EXHAUSTED: {
+    status: 429,
+    title: 'A budget has not enough left for this call',
+    advice: 'See the detail for when it frees; an operator can raise the limit in the charter.',
+  },
+  BUDGET_UNCOUNTABLE: {
+    status: 403,
+    title: 'A budget covers this call, and what the call takes of it cannot be told',
+    advice: 'An operator says in the charter where the amount of the tool stands, or adds a budget in its currency.',
+  },
+
   // Approvals
   APPROVAL_REQUIRED: {
     status: 202,

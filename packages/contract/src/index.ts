@@ -7,6 +7,7 @@ export type { AgentPrincipal, PersonPrincipal, Principal } from './principal.ts'
 export type { Operation, OperationInput, OperationResponse, Operations } from './operation.ts'
 export { PageQuery, pageOf } from './page.ts'
 export { PolicyFinding, policyOperations, PolicyView } from './policy.ts'
+export { budgetsOperations, BudgetView } from './budgets.ts'
 export { callsOperations } from './calls.ts'
 export {
   decisionsOperations,
