@@ -11,7 +11,7 @@ function object(value: Json | undefined): JsonObject | undefined {
 }
 
 /** A value that is not plain printable ASCII travels as `=?base64?…?=`, as does one that would be read as such. */
-function encode(value: string): string {
+export function encodeHeader(value: string): string {
   const plain = PLAIN.test(value) && !(value.startsWith('=?base64?') && value.endsWith('?='))
   return plain ? value : `=?base64?${Buffer.from(value).toString('base64')}?=`
 }
@@ -34,7 +34,7 @@ export function paramHeaders(inputSchema: JsonObject, args: JsonObject): Record<
       const given = text(value[key])
       const type = property['type']
       const marked = typeof name === 'string' && TOKEN.test(name) && typeof type === 'string' && PRIMITIVE.has(type)
-      if (marked && given !== undefined && Object.keys(headers).length < MAX_HEADERS) headers[`Mcp-Param-${name}`] = encode(given)
+      if (marked && given !== undefined && Object.keys(headers).length < MAX_HEADERS) headers[`Mcp-Param-${name}`] = encodeHeader(given)
       const inner = object(value[key])
       if (inner !== undefined) visit(property, inner)
     }

@@ -1,8 +1,10 @@
 /** The pure parts: lines, events, limits, headers and pauses. */
+import { Readable } from 'node:stream'
 import { array, assert, integer, property, string } from 'fast-check'
 import { expect, test } from 'vitest'
 import { afterFailure } from './backoff.ts'
-import { eventCounter } from './bounded-fetch.ts'
+import { readEventStream } from './event-stream.ts'
+import type { Answer } from './http-exchange.ts'
 import { checkMessage } from './check-message.ts'
 import { paramHeaders } from './param-headers.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -40,16 +42,20 @@ test('the request of a discarded line is told from where JSON writers put the id
   expect(idOfLine('{"result":{"id":7', '"id":7}}')).toBeUndefined()
 })
 
-test('an event is counted to its blank line, whatever ends its lines', () => {
-  const sizes = (...chunks: string[]): number[] => {
-    const count = eventCounter()
-    return chunks.map((chunk) => count(Buffer.from(chunk)))
+test.each(['\n', '\r\n', '\r'])('each event of a stream is bounded, and the stream is not (lines end with %j)', async (end) => {
+  const read = async (...chunks: string[]): Promise<string[]> => {
+    const heard: string[] = []
+    const answer = { body: Readable.from(chunks.map((chunk) => Buffer.from(chunk))) } as unknown as Answer
+    await readEventStream(answer, 100, { message: (data) => heard.push(data), id: (id) => heard.push(`id ${id}`), retry: () => {} })
+    return heard
   }
-  expect(Math.max(...sizes('data: a\n\n', 'data: b\n\n', 'data: c\n\n'))).toBeLessThan(20)
-  // With CRLF each line's "\r\n" is one end and not an empty line: an event of many lines still adds up.
-  expect(sizes('data: aaaa\r\n'.repeat(100)).at(-1)).toBeGreaterThan(1_000)
-  expect(sizes('data: aaaa\r\n\r\n'.repeat(100)).at(-1)).toBeLessThan(30)
-  expect(sizes('x'.repeat(50), 'x'.repeat(50)).at(-1)).toBe(100)
+  const event = `id: 7${end}data: ${'a'.repeat(40)}${end}${end}`
+  expect(await read(...Array.from({ length: 10 }, () => event), ':')).toHaveLength(20)
+  expect(await read(event.repeat(10), ':')).toHaveLength(20)
+  const tooLarge = { code: 'UPSTREAM_RESULT_TOO_LARGE' }
+  await expect(read(`data: ${'a'.repeat(101)}${end}${end}`, ':')).rejects.toMatchObject(tooLarge)
+  await expect(read(...Array.from({ length: 100 }, () => `data: aaaa${end}`))).rejects.toMatchObject(tooLarge)
+  await expect(read(...Array.from({ length: 11 }, (_, i) => (i === 0 ? 'data:' : 'x'.repeat(10))))).rejects.toMatchObject(tooLarge)
 })
 
 test('what can not be recorded is found without recursion', () => {
