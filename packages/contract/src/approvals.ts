@@ -1,4 +1,4 @@
-/** Wire shapes of approvals: what waits for a person, and the person's decision. */
+/** Wire shapes of approvals: what waits for a person, and people's votes. */
 import { z } from 'zod'
 import { ReasonView } from './decisions.ts'
 import type { Operations } from './operation.ts'
@@ -22,20 +22,33 @@ export const ApprovalView = z.object({
   summary: z.string(),
   reasons: z.array(ReasonView),
   asks: z
-    .array(z.object({ policy: z.string(), reason: z.string(), group: z.string().optional(), quorum: z.number() }))
-    .describe('What the policies ask for, all of it; with a group, only its members decide.'),
+    .array(
+      z.object({
+        policy: z.string(),
+        reason: z.string(),
+        quorum: z.number().describe('How many different people have to agree.'),
+        group: z.string().optional().describe('Whose members decide now; anyone when absent.'),
+        escalate: z.string().optional().describe('The group that takes over at `until`.'),
+        escalated: z.boolean().describe('It was passed on already.'),
+        by: z.array(z.string()).describe('`per_…`: who has agreed.'),
+        until: z.string().describe('Until when those who decide now may do so.'),
+      }),
+    )
+    .describe('What the policies ask for. It is approved when every ask has its quorum; one denial ends it.'),
   openedAt: z.string().describe('RFC 3339, UTC.'),
-  expiresAt: z.string().describe('The deadline of the decision and of its use.'),
-  decidedBy: z.string().optional().describe('`per_…`'),
+  expiresAt: z.string().describe('When it ends unless it is decided, and once approved, used.'),
+  decidedBy: z.array(z.string()).describe('`per_…`: everyone who has voted, in their order; of a denied one, the last said no.'),
   decidedAt: z.string().optional(),
   spentBy: z.string().optional().describe('`dec_…`: the decision that used it.'),
 })
+
+const Notes = z.array(z.object({ by: z.string().describe('`per_…`'), text: z.string() })).describe('What people wrote with their votes.')
 
 export const ApprovalDetail = ApprovalView.extend({
   name: z.string().describe('What is called: the tool or prompt by its server’s own name, or the URI of the resource.'),
   arguments: z.json().describe('The exact arguments of the held call, opened from the ledger.'),
   onBehalfOf: z.string().optional().describe('For whom the agent says that it acts; unproven.'),
-  note: z.string().optional().describe('What the person wrote.'),
+  notes: Notes,
 })
 
 // Strict: a body that tries to say who decides is refused. Who decides is who is signed in.
@@ -69,11 +82,11 @@ export const approvalsOperations = {
   decideApproval: {
     method: 'POST',
     path: '/v1/approvals/{id}/decision',
-    summary: 'Approves or denies the held call, as the person who is signed in',
+    summary: 'Votes on the held call, as the person who is signed in',
     tag: 'approvals',
     who: 'person',
     params,
     body: VerdictRequest,
-    response: ApprovalView.extend({ note: z.string().optional() }),
+    response: ApprovalView.extend({ notes: Notes }),
   },
 } satisfies Operations

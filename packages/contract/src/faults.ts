@@ -138,6 +138,11 @@ export const FAULTS = {
   APPROVAL_MISMATCH: { status: 403, title: 'The approval is for a different call', advice: 'Repeat exactly the call that was approved.' },
   APPROVAL_UNKNOWN: { status: 404, title: 'No such approval', advice: 'Check the handle.' },
   APPROVAL_SELF: { status: 403, title: 'Nobody approves their own request', advice: 'Somebody else decides.' },
+  APPROVAL_VOTED: {
+    status: 409,
+    title: 'You have voted on this already',
+    advice: 'A vote is final and counts once; others have to agree as well: ephor approvals show.',
+  },
   APPROVAL_DECIDED: { status: 409, title: 'The approval was already decided', advice: 'See ephor approvals show.' },
 
   // Running

@@ -1,4 +1,4 @@
-/** `ephor approvals`: what waits for a person, and the person's decision. */
+/** `ephor approvals`: what waits for a person, and people's votes. */
 import type { Command } from 'commander'
 import type { OperationResponse, approvalsOperations } from '@ephor/contract'
 import type { CommonOptions, Connection } from '../connection.ts'
@@ -8,6 +8,23 @@ import { examples, paging, served, withPaging, withServer } from '../verb.ts'
 import type { PagingOptions } from '../verb.ts'
 
 type Detail = OperationResponse<typeof approvalsOperations.showApproval>
+
+type Ask = Detail['asks'][number]
+
+/** How far one ask is: `1 of 2 so far, needs: finance; cfo takes over at 2026-…`. */
+function describeAsk({ by, quorum, group, escalate, escalated, until }: Ask): string {
+  const from = group ?? 'anyone'
+  if (by.length >= quorum) return `${by.length} of ${quorum}, answered`
+  const next = escalate === undefined ? '' : `; ${escalate} takes over at ${until}`
+  return `${by.length} of ${quorum} so far, needs: ${from}${escalated ? ' (passed on)' : ''}${next}`
+}
+
+/** What is still missing, in a cell of a table. */
+const describeMissing = (asks: readonly Ask[]) =>
+  asks
+    .filter(({ by, quorum }) => by.length < quorum)
+    .map(({ by, quorum, group }) => `${by.length} of ${quorum} ${group ?? 'anyone'}`)
+    .join(', ')
 
 function show(io: Io, approval: Detail): void {
   const now = Date.now()
@@ -19,13 +36,15 @@ function show(io: Io, approval: Detail): void {
     ['for', approval.requesters],
     ['opened', ago(approval.openedAt, now)],
     ['until', `${approval.expiresAt} (${ago(approval.expiresAt, now)})`],
-    ['decided by', approval.decidedBy],
-    ['note', approval.note],
+    ['voted', approval.decidedBy],
+    ['notes', approval.notes.map(({ by, text }) => `${by}: ${text}`)],
     ['used by', approval.spentBy],
     ['decision', approval.decision],
   ])
   line(io, 'why')
   for (const { text, policy } of approval.reasons) line(io, `  ${plain(text)} (${plain(policy)})`)
+  line(io, 'needs')
+  for (const ask of approval.asks) line(io, `  ${plain(describeAsk(ask))} (${plain(ask.policy)})`)
   line(io, 'arguments')
   line(io, block(approval.arguments))
 }
@@ -42,7 +61,10 @@ async function decide(
   const note = options.note === undefined ? {} : { note: options.note }
   const decided = await client.decideApproval({ params: { id }, body: { verdict, digest, ...note }, idempotencyKey: crypto.randomUUID() })
   if (options.json) return json(io, decided)
-  line(io, verdict === 'approve' ? `Approved ${id}: the agent can repeat the call until ${decided.expiresAt}.` : `Denied ${id}.`)
+  if (verdict === 'deny') line(io, `Denied ${id}.`)
+  else if (decided.state === 'pending')
+    line(io, `Your vote on ${id} counts. Still needed: ${plain(describeMissing(decided.asks))}, until ${decided.expiresAt}.`)
+  else line(io, `Approved ${id}: the agent can repeat the call until ${decided.expiresAt}.`)
 }
 
 export function addApprovals(program: Command, io: Io): void {
@@ -65,6 +87,7 @@ export function addApprovals(program: Command, io: Io): void {
           ['until', ({ expiresAt }) => ago(expiresAt, now)],
           ['agent', ({ agent }) => agent],
           ['tool', ({ server, tool }) => `${server}/${tool}`],
+          ['needs', ({ asks, state: at }) => (at === 'pending' ? describeMissing(asks) : '')],
           ['why', ({ reasons, summary }) => reasons[0]?.text ?? summary],
         ],
         'Nothing waits for a person.',
@@ -89,7 +112,7 @@ export function addApprovals(program: Command, io: Io): void {
       approvals
         .command(verdict)
         .argument('<id>', 'apr_…')
-        .description(verdict === 'approve' ? 'let this one call run' : 'refuse it'),
+        .description(verdict === 'approve' ? 'vote for letting this one call run' : 'refuse it, whoever else agreed'),
     )
     verb.option('--note <text>', verdict === 'approve' ? 'why, for the record' : 'why; the agent is shown it')
     verb.action(

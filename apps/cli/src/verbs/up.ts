@@ -41,7 +41,7 @@ function showDecisions(io: Io, { rooms }: RunningServer): void {
   rooms.approvals.on((approval) => {
     if (approval.state !== 'approved' && approval.state !== 'denied') return
     io.stdout.write(
-      `${new Date().toTimeString().slice(0, 8)}  ${approval.state}   ${approval.server}/${approval.tool}  by ${approval.decidedBy ?? 'nobody'}\n`,
+      `${new Date().toTimeString().slice(0, 8)}  ${approval.state}   ${approval.server}/${approval.tool}  by ${[...new Set(approval.votes.map(({ by }) => by))].join(', ')}\n`,
     )
   })
 }

@@ -1,6 +1,7 @@
 /** What the parts of the room share. */
 import type { Clock, Logger, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
+import type { InGroup } from './rules.ts'
 import type { Waiting } from './waiting.ts'
 
 export type ApprovalsOptions = {
@@ -9,7 +10,7 @@ export type ApprovalsOptions = {
   clock: Clock
   log: Logger
   /** Whether a person is in a group that a policy asks; identity knows. */
-  inGroup: (person: string, group: string) => boolean
+  inGroup: InGroup
 }
 
 export type Context = ApprovalsOptions & { waiting: Waiting }

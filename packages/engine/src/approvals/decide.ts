@@ -1,57 +1,97 @@
-/** A person's decision: who may make it, that it is made once, and that the same request gets the same answer. */
+/** A person's vote: who may give it, that it counts once, what it decides, and that the same request gets the same answer. */
 import { hash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import type { PersonPrincipal } from '@ephor/contract'
+import { checkRecord } from './check-record.ts'
 import type { Context } from './context.ts'
+import { escalate } from './escalate.ts'
 import { entryOf } from './parts.ts'
 import { getApproval } from './reads.ts'
-import { requireMayDecide, undecidable } from './rules.ts'
-import { findByKey, markDecided } from './store.ts'
-import type { DecisionKey } from './store.ts'
-import type { Approval, Verdict } from './types.ts'
+import { afterVote, asksFor, expiryOf, passingAt, undecidable } from './rules.ts'
+import { findByKey, insertVote, markVoted } from './store.ts'
+import type { VoteKey } from './store.ts'
+import type { Approval, Verdict, Vote } from './types.ts'
 
 /** Hashes, since keys and requests are the client's words; the key salts the request, whose note may be short. */
-function decisionKey(id: string, person: string, { idempotencyKey, verdict, digest, note }: Verdict): DecisionKey | undefined {
+function voteKey(id: string, person: string, { idempotencyKey, verdict, digest, note }: Verdict): VoteKey | undefined {
   if (idempotencyKey === undefined) return undefined
   const key = JSON.stringify([person, idempotencyKey])
   return { key: hash('sha256', key, 'hex'), request: hash('sha256', JSON.stringify([key, id, verdict, digest, note]), 'hex') }
 }
 
 /** The answer to the same request sent before, if it was. @throws Fault IDEMPOTENCY_MISMATCH. */
-async function answeredBefore(context: Context, decision: DecisionKey | undefined): Promise<Approval | undefined> {
-  const before = decision && (await findByKey(context.store, decision.key))
+async function answeredBefore(context: Context, key: VoteKey | undefined): Promise<Approval | undefined> {
+  const before = key && (await findByKey(context.store, key.key))
   if (!before) return undefined
-  if (before.request !== decision.request) throw new Fault('IDEMPOTENCY_MISMATCH', 'the key came with another decision before')
-  return getApproval(context, before.id)
+  if (before.request !== key.request) throw new Fault('IDEMPOTENCY_MISMATCH', 'the key came with another decision before')
+  return getApproval(context, before.approval)
 }
 
-async function write(context: Context, approval: Approval, person: PersonPrincipal, verdict: Verdict, key: DecisionKey | undefined) {
-  const { ledger, clock, waiting } = context
-  const at = clock.now()
-  const state = verdict.verdict === 'approve' ? 'approved' : 'denied'
-  const entry = entryOf('decided', approval, { verdict: verdict.verdict, by: person.id, session: person.session })
+/** Who voted for which ask: what the use of the approval is checked against. */
+const answersOf = ({ asks }: Approval) => asks.map(({ policy, by }) => ({ policy, by }))
+
+/** The vote, and with the last one that is needed the decision, in one unit. */
+async function write(
+  { ledger, waiting }: Context,
+  approval: Approval,
+  { session }: PersonPrincipal,
+  vote: Vote,
+  key: VoteKey | undefined,
+): Promise<Approval> {
+  const { note, by, verdict, policies, at } = vote
+  const { state, asks } = afterVote(approval.asks, vote)
+  const isDecided = state !== 'pending'
+  const expiresAt = state === 'denied' ? approval.expiresAt : expiryOf({ ...approval, asks }, at)
+  const after: Approval = {
+    ...approval,
+    state,
+    asks,
+    expiresAt,
+    step: approval.step + 1,
+    votes: [...approval.votes, vote],
+    ...(isDecided ? { decidedAt: at } : {}),
+  }
   // A person wrote the note about whomever they liked: it is theirs to have erased, so no body and no row holds it.
-  const payloads = verdict.note === undefined ? [] : [{ name: 'note', subject: person.id, value: verdict.note }]
-  await ledger.append({ changes: [markDecided(approval, { state, by: person.id, at, key })], entries: [{ ...entry, payloads }] })
-  const decided: Approval = { ...approval, state, decidedBy: person.id, decidedAt: at }
-  waiting.tell(decided)
-  return verdict.note === undefined ? decided : { ...decided, note: verdict.note }
+  const payloads = note === undefined ? [] : [{ name: 'note', subject: by, value: note }]
+  const entries = [{ ...entryOf('voted', approval, { verdict, by, session, policies }), payloads }]
+  const voters = [...new Set(after.votes.map((one) => one.by))]
+  if (isDecided) entries.push({ ...entryOf('decided', approval, { verdict, by: voters, answers: answersOf(after) }), payloads: [] })
+  await ledger.append({ changes: [markVoted(approval, after, at), insertVote(approval.id, vote, key)], entries })
+  waiting.tell(after)
+  return after
 }
 
-export async function decide(context: Context, id: string, person: PersonPrincipal, verdict: Verdict): Promise<Approval> {
-  const key = decisionKey(id, person.id, verdict)
-  const before = await answeredBefore(context, key)
-  if (before) return before
-  const approval = await getApproval(context, id)
-  requireMayDecide(approval, person.id, context.inGroup)
-  if (approval.digest !== verdict.digest) throw new Fault('CONFLICT', 'the digest is not the one of this approval: look at it again')
+/** One try, from what is there now; undefined when something else came first: then it is looked at anew. */
+async function vote(context: Context, approval: Approval, person: PersonPrincipal, said: Verdict, key: VoteKey | undefined) {
+  const at = context.clock.now()
+  const own = asksFor(approval, person.id, context.inGroup)
+  if (approval.digest !== said.digest) throw new Fault('CONFLICT', 'the digest is not the one of this approval: look at it again')
   if (approval.state !== 'pending') throw undecidable(approval.state)
-  try {
-    return await write(context, approval, person, verdict, key)
-  } catch (error) {
-    // Somebody was faster: the same request sent twice at once, another person, or the deadline.
-    const meanwhile = await answeredBefore(context, key)
-    if (meanwhile) return meanwhile
-    throw error
+  const policies = own.filter(({ by }) => !by.includes(person.id)).map(({ policy }) => policy)
+  if (policies.length === 0) throw new Fault('APPROVAL_VOTED', 'your vote on this counts already')
+  await checkRecord(context, approval)
+  const { verdict, note } = said
+  const cast: Vote = { step: approval.step, by: person.id, verdict, policies, at, ...(note === undefined ? {} : { note }) }
+  return write(context, approval, person, cast, key)
+}
+
+export async function decide(context: Context, id: string, person: PersonPrincipal, said: Verdict): Promise<Approval> {
+  const key = voteKey(id, person.id, said)
+  for (let last: number | undefined; ;) {
+    const before = await answeredBefore(context, key)
+    if (before) return before
+    const approval = await getApproval(context, id)
+    if (last === undefined) said.expect?.(approval)
+    const now = context.clock.now()
+    try {
+      if (approval.state !== 'pending' || passingAt(approval, now).length === 0) return await vote(context, approval, person, said, key)
+      // The group that was asked first decides no more, whether or not the sweeper came by.
+      await escalate(context, approval, now)
+    } catch (error) {
+      // Somebody was faster: another vote, the same request sent twice at once, or the deadline. Each leaves a later step or an end.
+      const isRace = error instanceof Fault && error.code === 'CONFLICT' && approval.digest === said.digest && approval.step !== last
+      if (!isRace) throw error
+    }
+    last = approval.step
   }
 }

@@ -1,38 +1,48 @@
-/** Ends what is overdue, an entry each: by itself every few seconds, and when the place of a digest is needed. */
+/** Ends what is overdue and passes on what is due, an entry each: by itself every few seconds, and when the place of a digest is needed. */
 import { Fault } from '@ephor/contract'
 import type { Context } from './context.ts'
+import { escalate } from './escalate.ts'
 import { entryOf } from './parts.ts'
-import { listOverdue, markExpired } from './store.ts'
+import { listOverdue, listPassing, markExpired } from './store.ts'
 import type { Approval } from './types.ts'
 
-/** Expired in one sweep at most; the next one takes the rest. */
+/** Expired, and passed on, in one sweep at most; the next one takes the rest. */
 const SWEEP_BATCH = 256
 const SWEEP_EVERY_MS = 5_000
 
 /** False when something else became of it meanwhile. */
-export async function expire({ ledger, waiting }: Context, approval: Approval, now: number): Promise<boolean> {
-  const was = approval.decidedBy === undefined ? 'undecided' : 'unused'
+async function isFirst(change: Promise<unknown>): Promise<boolean> {
   try {
-    await ledger.append({ changes: [markExpired(approval.id, now)], entries: [entryOf('expired', approval, { was })] })
+    await change
+    return true
   } catch (error) {
     if (error instanceof Fault && error.code === 'CONFLICT') return false
     throw error
   }
-  waiting.tell({ ...approval, state: 'expired' })
-  return true
+}
+
+export async function expire({ ledger, waiting }: Context, approval: Approval, now: number): Promise<boolean> {
+  const was = approval.decidedAt === undefined ? 'undecided' : 'unused'
+  const done = await isFirst(ledger.append({ changes: [markExpired(approval.id, now)], entries: [entryOf('expired', approval, { was })] }))
+  if (done) waiting.tell({ ...approval, state: 'expired' })
+  return done
 }
 
 export async function sweep(context: Context, now: number): Promise<number> {
-  const overdue = await listOverdue(context.store, now, SWEEP_BATCH)
-  const expired = await Promise.all(overdue.map((approval) => expire(context, approval, now)))
-  return expired.filter(Boolean).length
+  const { store } = context
+  const [overdue, passing] = await Promise.all([listOverdue(store, now, SWEEP_BATCH), listPassing(store, now, SWEEP_BATCH)])
+  const swept = await Promise.all([
+    ...overdue.map((approval) => expire(context, approval, now)),
+    ...passing.map((approval) => isFirst(escalate(context, approval, now))),
+  ])
+  return swept.filter(Boolean).length
 }
 
 /** @returns how to stop it */
 export function startSweeper(context: Context): () => void {
   const { clock, log } = context
   const timer = setInterval(() => {
-    sweep(context, clock.now()).catch((error: unknown) => log.error({ err: error }, 'overdue approvals could not be expired; trying again'))
+    sweep(context, clock.now()).catch((error: unknown) => log.error({ err: error }, 'overdue approvals could not be swept; trying again'))
   }, SWEEP_EVERY_MS).unref()
   return () => clearInterval(timer)
 }

@@ -1,9 +1,10 @@
-/** Opens the room: asks people, takes their decisions, hands out each approval once, and expires what is overdue. */
+/** Opens the room: asks people, takes their votes, hands out each approval once, and expires what is overdue. */
+import { readAnswered } from './check-record.ts'
 import type { ApprovalsOptions, Context } from './context.ts'
 import { decide } from './decide.ts'
 import { expire, startSweeper, sweep } from './expire.ts'
 import { openPart, spendPart } from './parts.ts'
-import { getApproval, readCall, withNote } from './reads.ts'
+import { getApproval, readCall, withNotes } from './reads.ts'
 import { isLive } from './rules.ts'
 import { findApproval, findLive, listApprovals } from './store.ts'
 import type { Approval, Approvals } from './types.ts'
@@ -37,14 +38,15 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const stopSweeper = startSweeper(context)
   return {
     open: (draft) => openPart(clock, draft),
-    find: (id) => withNote(context, id),
+    find: (id) => withNotes(context, id),
     pendingFor: (digest) => pendingFor(context, digest),
     spend: (approval, use) => spendPart(approval, use, clock.now()),
+    answered: (approval, asks) => readAnswered(context, approval, asks),
     async announce(id) {
       const approval = await findApproval(store, id, clock.now())
       if (approval) waiting.tell(approval)
     },
-    decide: (id, person, verdict) => decide(context, id, person, verdict),
+    decide: (id, person, said) => decide(context, id, person, said),
     wait: (id, ms, signal) => wait(context, id, ms, signal),
     async list({ state, cursor, limit }) {
       const found = await listApprovals(store, { state, before: cursor, limit: limit + 1 }, clock.now())

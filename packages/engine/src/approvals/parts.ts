@@ -2,24 +2,34 @@
 import { Fault, isId } from '@ephor/contract'
 import type { Clock } from '@ephor/engine/kernel'
 import type { EntryDraft, Part } from '@ephor/engine/ledger'
-import { deadlineOf, unspendable } from './rules.ts'
+import { expiryOf, unspendable } from './rules.ts'
 import { insertApproval, markSpent } from './store.ts'
-import type { Approval, ApprovalDraft } from './types.ts'
+import type { Approval, ApprovalDraft, AskState } from './types.ts'
+
+type EntryKind = 'opened' | 'voted' | 'escalated' | 'decided' | 'spent' | 'expired'
 
 /** The entry of a step. Its id makes a second one of the same step a CONFLICT, whatever the rows say. */
-export function entryOf(
-  step: 'opened' | 'decided' | 'spent' | 'expired',
-  { id, decision, digest }: Approval,
-  more: EntryDraft['body'],
-): EntryDraft {
-  return { type: `approval.${step}`, id: `${id}/${step}`, body: { approval: id, decision, digest, ...more } }
+export function entryOf(kind: EntryKind, { id, decision, digest, step }: Approval, more: EntryDraft['body']): EntryDraft {
+  const place = kind === 'voted' || kind === 'escalated' ? `step/${step}` : kind
+  return { type: `approval.${kind}`, id: `${id}/${place}`, body: { approval: id, decision, digest, ...more } }
+}
+
+/** What of an ask the opening entry says; later the rows have to say the same. */
+export function sealedAsk({ policy, quorum, deadlineMs, group, escalate }: AskState): EntryDraft['body'] {
+  return { policy, quorum, deadlineMs, ...(group === undefined ? {} : { group }), ...(escalate === undefined ? {} : { escalate }) }
 }
 
 export function openPart(clock: Clock, draft: ApprovalDraft): { approval: Approval; part: Part } {
   const now = clock.now()
-  const { decision, digest, agent, server, tool, summary, reasons, asks } = draft
+  const { decision, digest, agent, server, tool, summary, reasons, ttlMs } = draft
+  // Votes name the ask by its policy: two of one name would share them.
+  if (draft.asks.length === 0 || new Set(draft.asks.map(({ policy }) => policy)).size < draft.asks.length)
+    throw new Fault('INTERNAL', 'an approval has at least one ask, and one a policy')
   // What isn't an id could be a name or an address, and those stay out of the ledger.
   const requesters = [...new Set(draft.requesters)].filter((id) => isId('per', id))
+  const asks = draft.asks.map((ask): AskState => {
+    return { ...ask, deadlineMs: Math.min(ttlMs, ask.deadlineMs ?? ttlMs), escalated: false, by: [] }
+  })
   const approval: Approval = {
     id: clock.id('apr'),
     state: 'pending',
@@ -31,13 +41,14 @@ export function openPart(clock: Clock, draft: ApprovalDraft): { approval: Approv
     summary,
     requesters,
     reasons: [...reasons],
-    asks: [...asks],
+    asks,
+    votes: [],
+    step: 0,
     openedAt: now,
-    expiresAt: deadlineOf(draft, now),
+    expiresAt: expiryOf({ openedAt: now, asks }, now),
   }
-  const asked = asks.map(({ policy, group }) => ({ policy, ...(group === undefined ? {} : { group }) }))
-  const entry = entryOf('opened', approval, { agent, server, tool, requesters, asks: asked, expiresAt: approval.expiresAt })
-  return { approval, part: { changes: [insertApproval(approval)], entries: [entry] } }
+  const asked = { agent, server, tool, requesters, asks: asks.map(sealedAsk), expiresAt: approval.expiresAt }
+  return { approval, part: { changes: [insertApproval(approval)], entries: [entryOf('opened', approval, asked)] } }
 }
 
 /**

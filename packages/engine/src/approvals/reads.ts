@@ -1,21 +1,24 @@
-/** Approvals with what only the ledger holds: the person's note, and the call that is asked about. */
+/** Approvals with what only the ledger holds: people's notes, and the call that is asked about. */
 import { Fault } from '@ephor/contract'
 import type { Context } from './context.ts'
 import { findApproval } from './store.ts'
 import type { Approval, HeldCall } from './types.ts'
 
-/** With the note, which is an encrypted payload of the entry. */
-export async function withNote({ store, ledger, clock }: Context, id: string): Promise<Approval | undefined> {
+/** With the notes, which are encrypted payloads of the votes' entries. */
+export async function withNotes({ store, ledger, clock }: Context, id: string): Promise<Approval | undefined> {
   const approval = await findApproval(store, id, clock.now())
-  if (approval?.decidedBy === undefined) return approval
-  const entry = await ledger.find(`${id}/decided`)
-  const note = entry && (await ledger.payload(entry.seq, 'note'))
-  return typeof note === 'string' ? { ...approval, note } : approval
+  if (!approval || approval.votes.length === 0) return approval
+  const votes = approval.votes.map(async (vote) => {
+    const entry = await ledger.find(`${id}/step/${vote.step}`)
+    const note = entry && (await ledger.payload(entry.seq, 'note'))
+    return typeof note === 'string' ? { ...vote, note } : vote
+  })
+  return { ...approval, votes: await Promise.all(votes) }
 }
 
 /** @throws Fault APPROVAL_UNKNOWN. */
 export async function getApproval(context: Context, id: string): Promise<Approval> {
-  const approval = await withNote(context, id)
+  const approval = await withNotes(context, id)
   if (!approval) throw new Fault('APPROVAL_UNKNOWN', `no approval ${id.slice(0, 40)}`)
   return approval
 }

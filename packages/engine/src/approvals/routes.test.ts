@@ -45,7 +45,18 @@ describe('an approver', () => {
       tool: 'move_file',
       summary: 'move_file on files',
       reasons: [{ policy: 'hold-destructive', text: 'It cannot be undone.' }],
-      asks: [{ policy: 'hold-destructive', reason: 'It cannot be undone.', quorum: 1 }],
+      asks: [
+        {
+          policy: 'hold-destructive',
+          reason: 'It cannot be undone.',
+          quorum: 1,
+          escalated: false,
+          by: [],
+          until: '2026-11-22T12:01:00.000Z',
+        },
+      ],
+      decidedBy: [],
+      notes: [],
       openedAt: '2026-11-22T12:00:00.000Z',
       expiresAt: '2026-11-22T12:01:00.000Z',
       name: 'move_file',
@@ -61,8 +72,14 @@ describe('an approver', () => {
     const { id, digest } = await world.hold()
     const { status, body } = await send('POST', `/v1/approvals/${id}/decision`, { verdict: 'approve', digest, note: ' Fine by me ' })
     expect(status).toBe(200)
-    expect(body).toMatchObject({ id, state: 'approved', decidedBy: alice.id, decidedAt: expect.any(String), note: 'Fine by me' })
-    expect((await send('GET', `/v1/approvals/${id}`)).body).toMatchObject({ note: 'Fine by me' })
+    expect(body).toMatchObject({
+      id,
+      state: 'approved',
+      decidedBy: [alice.id],
+      decidedAt: expect.any(String),
+      notes: [{ by: alice.id, text: 'Fine by me' }],
+    })
+    expect((await send('GET', `/v1/approvals/${id}`)).body).toMatchObject({ notes: [{ text: 'Fine by me' }] })
   })
 
   test('cannot say in the body that they are somebody else', async () => {

@@ -1,34 +1,49 @@
-/** Approvals over HTTP: what waits for a person, with the exact arguments, and the person's decision. */
+/** Approvals over HTTP: what waits for a person, with the exact arguments, and the person's vote. */
 import { createHash } from 'node:crypto'
 import { approvalsOperations, Fault } from '@ephor/contract'
 import { isoTime, mount } from '@ephor/engine/kernel'
 import type { Authenticate } from '@ephor/engine/kernel'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { dueAt, groupOf } from './rules.ts'
 import type { Approval, Approvals } from './types.ts'
 
 function viewOf(approval: Approval) {
-  const { openedAt, expiresAt, decidedAt, note: _, ...rest } = approval
+  const { openedAt, expiresAt, decidedAt, asks, votes, step: _, ...rest } = approval
   return {
     ...rest,
+    asks: asks.map((ask) => {
+      const { policy, reason, quorum, escalate, escalated, by } = ask
+      const group = groupOf(ask)
+      return {
+        policy,
+        reason,
+        quorum,
+        ...(group === undefined ? {} : { group }),
+        ...(escalate === undefined || escalated ? {} : { escalate }),
+        escalated,
+        by,
+        until: isoTime(dueAt(openedAt, ask)),
+      }
+    }),
+    decidedBy: [...new Set(votes.map(({ by }) => by))],
     openedAt: isoTime(openedAt),
     expiresAt: isoTime(expiresAt),
     ...(decidedAt === undefined ? {} : { decidedAt: isoTime(decidedAt) }),
   }
 }
 
-const noteOf = ({ note }: Approval) => (note === undefined ? {} : { note })
+const notesOf = ({ votes }: Approval) => votes.flatMap(({ by, note }) => (note === undefined ? [] : [{ by, text: note }]))
 
-/** Changes with what is asked and with what became of it. */
-function etagOf({ id, digest, state }: Approval): string {
-  return `"${createHash('sha256').update(`${id} ${digest} ${state}`).digest('base64url').slice(0, 22)}"`
+/** Changes with what is asked, with each vote and escalation, and with what became of it. */
+function etagOf({ id, digest, state, step }: Approval): string {
+  return `"${createHash('sha256').update(`${id} ${digest} ${state} ${step}`).digest('base64url').slice(0, 22)}"`
 }
 
 /** @throws Fault PRECONDITION_FAILED when the client saw another state than there is (RFC 9110 section 13.1.1). */
-function requireMatch(request: FastifyRequest, etags: readonly string[]): void {
+function requireMatch(request: FastifyRequest, etag: string): void {
   const { 'if-match': wanted } = request.headers
   if (wanted === undefined || wanted === '*') return
-  if (!wanted.split(',').some((one) => etags.includes(one.trim())))
-    throw new Fault('PRECONDITION_FAILED', 'the approval changed since you saw it')
+  if (!wanted.split(',').some((one) => one.trim() === etag)) throw new Fault('PRECONDITION_FAILED', 'the approval changed since you saw it')
 }
 
 function idempotencyKey(request: FastifyRequest): { idempotencyKey?: string } {
@@ -57,17 +72,18 @@ export function mountApprovals(app: FastifyInstance, approvals: Approvals, authe
       async showApproval({ params, reply }) {
         const approval = await get(params.id)
         reply.header('etag', etagOf(approval)).header('cache-control', 'no-store')
-        return { ...viewOf(approval), ...noteOf(approval), ...(await approvals.callOf(approval)) }
+        return { ...viewOf(approval), notes: notesOf(approval), ...(await approvals.callOf(approval)) }
       },
       async decideApproval({ params, body: { verdict, digest, note }, principal, request, reply }) {
-        const key = idempotencyKey(request)
-        const current = await get(params.id)
-        // A request that is sent again still names the state that it ended: that it was answered is for `decide` to find.
-        requireMatch(request, [etagOf(current), ...('idempotencyKey' in key ? [etagOf({ ...current, state: 'pending' })] : [])])
-        const said = { verdict, digest, ...(note === undefined ? {} : { note }), ...key }
-        const approval = await approvals.decide(params.id, principal, said)
+        const approval = await approvals.decide(params.id, principal, {
+          verdict,
+          digest,
+          ...(note === undefined ? {} : { note }),
+          ...idempotencyKey(request),
+          expect: (current) => requireMatch(request, etagOf(current)),
+        })
         reply.header('etag', etagOf(approval))
-        return { ...viewOf(approval), ...noteOf(approval) }
+        return { ...viewOf(approval), notes: notesOf(approval) }
       },
     },
     authenticate,

@@ -1,7 +1,7 @@
 /** The rows of approvals, and the guarded changes between their states: each names the state that it starts from. */
 import type { Change, Migrations, Store } from '@ephor/engine/kernel'
-import { stateAt } from './rules.ts'
-import type { Approval, ApprovalAsk, ApprovalState } from './types.ts'
+import { nextPassing, stateAt } from './rules.ts'
+import type { Approval, ApprovalState, AskState, Vote } from './types.ts'
 
 const TENANT = 'default'
 
@@ -22,23 +22,41 @@ type Row = {
   asks: string
   opened_at: number
   expires_at: number
-  decided_by: string | null
   decided_at: number | null
-  decided_key: string | null
-  decided_request: string | null
   spent_by: string | null
+  step: number
+  due_at: number | null
 }
-type Tables = { approvals_request: Row }
+type VoteRow = {
+  tenant: string
+  approval: string
+  step: number
+  person: string
+  verdict: Vote['verdict']
+  policies: string
+  at: number
+  key: string | null
+  request: string | null
+}
+type Tables = { approvals_request: Row; approvals_vote: VoteRow }
 
-/** Proof that a decision was sent before: hashes of who sent it with which key, and of what. */
-export type DecisionKey = { key: string; request: string }
+/** Proof that a vote was sent before: hashes of who sent it with which key, and of what. */
+export type VoteKey = { key: string; request: string }
 
 /** An agent that asks without end would wear people out until they approve unread. Pending approvals of one agent at most. */
 const MAX_PENDING = 200
 
 const LIVE = ['pending', 'approved'] as const
 
-function toApproval(row: Row, now: number): Approval {
+function toVote({ step, person, verdict, policies, at }: VoteRow): Vote {
+  return { step, by: person, verdict, policies: JSON.parse(policies) as string[], at }
+}
+
+function toApproval(row: Row, votes: Vote[], now: number): Approval {
+  const agreed = votes.filter(({ verdict }) => verdict === 'approve')
+  const asks = (JSON.parse(row.asks) as Omit<AskState, 'by'>[]).map((ask): AskState => {
+    return { ...ask, by: agreed.filter(({ policies }) => policies.includes(ask.policy)).map(({ by }) => by) }
+  })
   return {
     id: row.id,
     state: stateAt(row.state, row.expires_at, now),
@@ -50,10 +68,11 @@ function toApproval(row: Row, now: number): Approval {
     tool: row.tool,
     summary: row.summary,
     reasons: JSON.parse(row.reasons) as Approval['reasons'],
-    asks: JSON.parse(row.asks) as ApprovalAsk[],
+    asks,
+    votes,
+    step: row.step,
     openedAt: row.opened_at,
     expiresAt: row.expires_at,
-    ...(row.decided_by === null ? {} : { decidedBy: row.decided_by }),
     ...(row.decided_at === null ? {} : { decidedAt: row.decided_at }),
     ...(row.spent_by === null ? {} : { spentBy: row.spent_by }),
   }
@@ -63,26 +82,42 @@ function query(store: Store) {
   return store.reader<Tables>().selectFrom('approvals_request').selectAll().where('tenant', '=', TENANT)
 }
 
+function queryVotes(store: Store) {
+  return store.reader<Tables>().selectFrom('approvals_vote').selectAll().where('tenant', '=', TENANT)
+}
+
+/** The rows with their votes. */
+async function withVotes(store: Store, rows: Row[], now: number): Promise<Approval[]> {
+  const voted = rows.filter(({ step }) => step > 0).map(({ id }) => id)
+  const votes = voted.length > 0 ? await queryVotes(store).where('approval', 'in', voted).orderBy('step').execute() : []
+  const of = Map.groupBy(votes, ({ approval }) => approval)
+  return rows.map((row) => toApproval(row, (of.get(row.id) ?? []).map(toVote), now))
+}
+
 export async function findApproval(store: Store, id: string, now: number): Promise<Approval | undefined> {
-  const row = await query(store).where('id', '=', id).executeTakeFirst()
-  return row && toApproval(row, now)
+  return (await withVotes(store, await query(store).where('id', '=', id).execute(), now))[0]
 }
 
 /** The row that holds the digest's place, overdue or not. */
 export async function findLive(store: Store, digest: string, now: number): Promise<Approval | undefined> {
-  const row = await query(store).where('digest', '=', digest).where('state', 'in', LIVE).executeTakeFirst()
-  return row && toApproval(row, now)
+  const rows = await query(store).where('digest', '=', digest).where('state', 'in', LIVE).execute()
+  return (await withVotes(store, rows, now))[0]
 }
 
-export async function findByKey(store: Store, key: string): Promise<{ id: string; request: string | null } | undefined> {
-  const row = await query(store).where('decided_key', '=', key).executeTakeFirst()
-  return row && { id: row.id, request: row.decided_request }
+export async function findByKey(store: Store, key: string): Promise<{ approval: string; request: string | null } | undefined> {
+  return queryVotes(store).where('key', '=', key).executeTakeFirst()
 }
 
 /** What the sweeper has to expire: oldest deadline first. */
 export async function listOverdue(store: Store, now: number, limit: number): Promise<Approval[]> {
-  const rows = await query(store).where('state', 'in', LIVE).where('expires_at', '<=', now).orderBy('expires_at').limit(limit).execute()
-  return rows.map((row) => toApproval(row, now))
+  const due = query(store).where('state', 'in', LIVE).where('expires_at', '<=', now).orderBy('expires_at')
+  return withVotes(store, await due.limit(limit).execute(), now)
+}
+
+/** What the sweeper has to pass on: oldest deadline first. */
+export async function listPassing(store: Store, now: number, limit: number): Promise<Approval[]> {
+  const due = query(store).where('state', '=', 'pending').where('due_at', '<=', now).where('expires_at', '>', now).orderBy('due_at')
+  return withVotes(store, await due.limit(limit).execute(), now)
 }
 
 export async function listApprovals(
@@ -98,14 +133,17 @@ export async function listApprovals(
   else if (state !== undefined) rows = rows.where('state', '=', state)
   if (state === 'pending' || state === 'approved') rows = rows.where('expires_at', '>', now)
   if (before !== undefined) rows = rows.where('id', '<', before)
-  return (await rows.orderBy('id', 'desc').limit(limit).execute()).map((row) => toApproval(row, now))
+  return withVotes(store, await rows.orderBy('id', 'desc').limit(limit).execute(), now)
 }
+
+/** Who voted is in the votes. */
+const asksJson = (asks: readonly AskState[]) => JSON.stringify(asks, (key, value: unknown) => (key === 'by' ? undefined : value))
 
 export function insertApproval(approval: Approval): Change {
   return {
     sql: `INSERT INTO approvals_request
-      (tenant, id, state, digest, decision, agent, requesters, server, tool, summary, reasons, asks, opened_at, expires_at)
-      SELECT ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+      (tenant, id, state, digest, decision, agent, requesters, server, tool, summary, reasons, asks, opened_at, expires_at, due_at)
+      SELECT ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
       WHERE (SELECT count(*) FROM approvals_request WHERE tenant = ? AND agent = ? AND state = 'pending') < ?`,
     params: [
       TENANT,
@@ -118,9 +156,10 @@ export function insertApproval(approval: Approval): Change {
       approval.tool,
       approval.summary,
       JSON.stringify(approval.reasons),
-      JSON.stringify(approval.asks),
+      asksJson(approval.asks),
       approval.openedAt,
       approval.expiresAt,
+      nextPassing(approval) ?? null,
       TENANT,
       approval.agent,
       MAX_PENDING,
@@ -130,27 +169,47 @@ export function insertApproval(approval: Approval): Change {
   }
 }
 
-/** pending → approved or denied, in time, for the digest that the person saw. */
-export function markDecided(
-  approval: Approval,
-  decided: { state: 'approved' | 'denied'; by: string; at: number; key: DecisionKey | undefined },
-): Change {
+/**
+ * pending → pending, approved or denied: in time, for the digest that the person saw, and for no other votes and
+ * escalations than `before` has. Of several at once, one finds the row at its step.
+ */
+export function markVoted(before: Approval, after: Approval, at: number): Change {
   return {
-    sql: `UPDATE approvals_request SET state = ?, decided_by = ?, decided_at = ?, decided_key = ?, decided_request = ?
-      WHERE tenant = ? AND id = ? AND state = 'pending' AND digest = ? AND expires_at > ?`,
+    sql: `UPDATE approvals_request SET state = ?, step = ?, expires_at = ?, due_at = ?, decided_at = ?
+      WHERE tenant = ? AND id = ? AND state = 'pending' AND digest = ? AND step = ? AND expires_at > ? AND (due_at IS NULL OR due_at > ?)`,
     params: [
-      decided.state,
-      decided.by,
-      decided.at,
-      decided.key?.key ?? null,
-      decided.key?.request ?? null,
+      after.state,
+      after.step,
+      after.expiresAt,
+      nextPassing(after) ?? null,
+      after.decidedAt ?? null,
       TENANT,
-      approval.id,
-      approval.digest,
-      decided.at,
+      before.id,
+      before.digest,
+      before.step,
+      at,
+      at,
     ],
     rows: 1,
-    fault: 'APPROVAL_DECIDED',
+    fault: 'CONFLICT',
+  }
+}
+
+export function insertVote(approval: string, { step, by, verdict, policies, at }: Vote, key: VoteKey | undefined): Change {
+  return {
+    sql: 'INSERT INTO approvals_vote (tenant, approval, step, person, verdict, policies, at, key, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    params: [TENANT, approval, step, by, verdict, JSON.stringify(policies), at, key?.key ?? null, key?.request ?? null],
+  }
+}
+
+/** pending → pending, with asks passed on: from the step that was seen, once their deadline has come. */
+export function markEscalated(before: Approval, after: Approval, now: number): Change {
+  return {
+    sql: `UPDATE approvals_request SET asks = ?, step = ?, due_at = ?
+      WHERE tenant = ? AND id = ? AND state = 'pending' AND step = ? AND due_at <= ? AND expires_at > ?`,
+    params: [asksJson(after.asks), after.step, nextPassing(after) ?? null, TENANT, before.id, before.step, now, now],
+    rows: 1,
+    fault: 'CONFLICT',
   }
 }
 

@@ -1,4 +1,4 @@
-/** The types of the approvals room's door: what is held, who decided, and what the broker writes with its own units. */
+/** The types of the approvals room's door: what is held, who voted, and what the broker writes with its own units. */
 import type { PersonPrincipal } from '@ephor/contract'
 import type { Json } from '@ephor/engine/kernel'
 import type { Part } from '@ephor/engine/ledger'
@@ -7,7 +7,40 @@ import type { Part } from '@ephor/engine/ledger'
 export type ApprovalState = 'pending' | 'approved' | 'denied' | 'expired' | 'spent'
 
 /** What a policy asks for (the shape of policy's `Ask`). With a group, only its members may decide. */
-export type ApprovalAsk = { policy: string; reason: string; deadlineMs?: number; group?: string; quorum: number; escalate?: string }
+export type ApprovalAsk = {
+  policy: string
+  reason: string
+  /** How long it may be answered; the `ttlMs` of the draft where that is shorter. */
+  deadlineMs?: number
+  group?: string
+  /** How many different people have to agree. */
+  quorum: number
+  /** The group that takes over at the deadline, for as long again. */
+  escalate?: string
+}
+
+/** An ask as it stands. */
+export type AskState = ApprovalAsk & {
+  deadlineMs: number
+  /** It was passed on: now `escalate` decides, and `group` no more. */
+  escalated: boolean
+  /** `per_…`: whose votes count for it, each person once. */
+  by: string[]
+}
+
+export type Vote = {
+  /** Its place among the steps of its approval: its entry is `<approval>/step/<step>`. */
+  step: number
+  /** `per_…` */
+  by: string
+  verdict: 'approve' | 'deny'
+  /** The asks that it counts for, by policy: those that were the person's to answer at that time. */
+  policies: string[]
+  /** ms */
+  at: number
+  /** What the person wrote; only `find` and `decide` fill it in. */
+  note?: string
+}
 
 export type ApprovalDraft = {
   /** `dec_…`: the decision that held the call; the payload `input` of its entry is `{server, name, input, onBehalfOf?}`. */
@@ -24,7 +57,7 @@ export type ApprovalDraft = {
   /** People on whose behalf the call is made, proven by the credential or stated by the agent: none of them may decide it. What is no `per_…` id is left out. */
   requesters: readonly string[]
   reasons: readonly { policy: string; text: string }[]
-  /** The union of what the policies ask; all are kept, the shortest deadline holds. */
+  /** The union of what the policies ask, one ask a policy: each has to be answered. */
   asks: readonly ApprovalAsk[]
   /** ms from now, unless an ask says less. */
   ttlMs: number
@@ -43,16 +76,16 @@ export type Approval = {
   /** `per_…` */
   requesters: string[]
   reasons: { policy: string; text: string }[]
-  asks: ApprovalAsk[]
+  asks: AskState[]
+  /** Every vote in its order; where one denies, it is the last. */
+  votes: Vote[]
+  /** How many votes and escalations there were. */
+  step: number
   /** ms */
   openedAt: number
-  /** ms: the deadline of the decision and of its use. */
+  /** ms: when it ends unless it is decided, or once approved, used. */
   expiresAt: number
-  /** `per_…` */
-  decidedBy?: string
   decidedAt?: number
-  /** What the person wrote; only `find` and `decide` fill it in. */
-  note?: string
   /** `dec_…`: the decision that used it. */
   spentBy?: string
 }
@@ -74,7 +107,12 @@ export type Verdict = {
   note?: string
   /** The client's Idempotency-Key: the same request by the same person gets the same answer. */
   idempotencyKey?: string
+  /** Throws where the client saw another state than there is; not asked when a request is answered again. */
+  expect?: (approval: Approval) => void
 }
+
+/** Which of the asks people have answered, and who they are: by the ledger's word. */
+export type Answered = { by: string[]; policies: string[] }
 
 export interface Approvals {
   /**
@@ -93,11 +131,20 @@ export interface Approvals {
    * @throws Fault APPROVAL_MISMATCH, APPROVAL_PENDING, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_SPENT.
    */
   spend(approval: Approval, use: { decision: string; digest: string }): Part
+  /**
+   * Which of these asks the approval answers: the entry that sealed the decision counts, whatever the rows say.
+   * @param asks what policy asks of the call now
+   * @throws Fault STORE_CORRUPT when the ledger knows of no such decision.
+   */
+  answered(approval: Approval, asks: readonly ApprovalAsk[]): Promise<Answered>
   /** Tells listeners and waiters what became of an approval after the broker wrote its part. */
   announce(id: string): Promise<void>
   /**
-   * @throws Fault APPROVAL_UNKNOWN, APPROVAL_SELF, FORBIDDEN (not in a group that is asked), CONFLICT (another digest),
-   *   APPROVAL_DECIDED, APPROVAL_SPENT, APPROVAL_EXPIRED, IDEMPOTENCY_MISMATCH.
+   * A person's vote, on every ask that is theirs to answer. The approval is approved when every ask has its quorum; one
+   * denial ends it.
+   * @throws Fault APPROVAL_UNKNOWN, APPROVAL_SELF, FORBIDDEN (in no group that is asked), CONFLICT (another digest),
+   *   APPROVAL_VOTED, APPROVAL_DECIDED, APPROVAL_SPENT, APPROVAL_EXPIRED, IDEMPOTENCY_MISMATCH, STORE_CORRUPT (the rows
+   *   are not what the ledger says).
    */
   decide(id: string, person: PersonPrincipal, verdict: Verdict): Promise<Approval>
   /** The approval once it isn't pending any more, or as it is after `ms`, on abort, or on close. @throws Fault APPROVAL_UNKNOWN. */
@@ -107,7 +154,7 @@ export interface Approvals {
   /** The call that is held, as it was sealed. @throws Fault STORE_CORRUPT when it isn't there, or is another one. */
   callOf(approval: Approval): Promise<HeldCall>
   on(listener: (approval: Approval) => void): () => void
-  /** Expires what is overdue, an entry each; runs by itself too. Resolves with how many. */
+  /** Expires what is overdue and passes on asks at their deadline, an entry each; runs by itself too. Resolves with how many. */
   sweep(now: number): Promise<number>
   /** Stops the sweeper and lets waiters go. */
   close(): void

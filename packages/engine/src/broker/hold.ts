@@ -44,7 +44,12 @@ export async function hold(context: Context, held: HeldCall): Promise<Verdict> {
   if (approval.state === 'pending') return { ...common, effect: 'hold', approval }
   const ended = ENDED[approval.state]
   if (ended) return refuse(ended.fault, ended.detail, approval)
-  return decideAgain(context, held, approval, digest)
+  try {
+    return await decideAgain(context, held, approval, digest)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    return refuse(error.code, error.message, approval)
+  }
 }
 
 function openApproval(context: Context, { asking, target, decision }: HeldCall, digest: string): Verdict {
@@ -66,27 +71,26 @@ function openApproval(context: Context, { asking, target, decision }: HeldCall, 
   return { effect: 'hold', reasons: decision.reasons, policy: decision.version, world: decision.world, approval, part }
 }
 
-/** An approval answers only what was asked: policy is evaluated again with it, and may still say no. */
+/**
+ * An approval answers only the asks that had their quorum, by the ledger's word: policy is evaluated again with them, and
+ * may still say no.
+ * @throws Fault what `answered` and `spend` throw
+ */
 async function decideAgain(
   context: Context,
   { question, asking, decision }: HeldCall,
   approval: Approval,
   digest: string,
 ): Promise<Verdict> {
-  const by = approval.decidedBy === undefined ? [] : [approval.decidedBy]
-  const approvals = [{ id: approval.id, by, policies: approval.asks.map(({ policy }) => policy) }]
+  const given = await context.approvals.answered(approval, decision.asks)
+  const approvals = [{ id: approval.id, ...given }]
   const again = await context.policy.decide({ ...question, facts: { ...question.facts, now: context.clock.now(), approvals } })
-  const common = { reasons: again.reasons, policy: again.version, world: again.world }
   if (again.effect === 'hold' || again.version !== decision.version) {
     const detail = 'the policy changed while the call waited and has to be asked again; repeat the call without the handle'
-    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, ...common, approval }
+    const { reasons, version: policy, world } = again
+    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, reasons, policy, world, approval }
   }
   const verdict = toVerdict(again)
   if (verdict.effect !== 'permit') return { ...verdict, approval }
-  try {
-    return { ...verdict, approval, part: context.approvals.spend(approval, { decision: asking.id, digest }) }
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    return { effect: 'deny', fault: error.code, detail: error.message, ...common, approval }
-  }
+  return { ...verdict, approval, part: context.approvals.spend(approval, { decision: asking.id, digest }) }
 }

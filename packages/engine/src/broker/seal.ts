@@ -100,7 +100,8 @@ export function toAsked(context: Context, row: StoredDecision, receipt: Receipt,
   }
   if (row.fault === undefined && approval) return { ...sealed, kind: 'held', approval: { id: approval.id, expiresAt: approval.expiresAt } }
   // A person's note is shown to the agent and kept in its own encrypted payload, never in the row.
-  const note = row.fault === 'APPROVAL_DENIED' && approval?.note !== undefined ? `: ${approval.note}` : ''
+  const denial = row.fault === 'APPROVAL_DENIED' ? approval?.votes.at(-1)?.note : undefined
+  const note = denial === undefined ? '' : `: ${denial}`
   return { ...sealed, kind: 'refused', fault: row.fault ?? 'POLICY_DENIED', detail: (row.detail ?? '') + note }
 }
 
