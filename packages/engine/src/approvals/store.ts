@@ -91,7 +91,9 @@ async function withVotes(store: Store, rows: Row[], now: number): Promise<Approv
   const voted = rows.filter(({ step }) => step > 0).map(({ id }) => id)
   const votes = voted.length > 0 ? await queryVotes(store).where('approval', 'in', voted).orderBy('step').execute() : []
   const of = Map.groupBy(votes, ({ approval }) => approval)
-  return rows.map((row) => toApproval(row, (of.get(row.id) ?? []).map(toVote), now))
+  // Votes are only added: those that came between the two reads are the ones after the row's step.
+  const seen = (row: Row) => (of.get(row.id) ?? []).filter(({ step }) => step < row.step).map(toVote)
+  return rows.map((row) => toApproval(row, seen(row), now))
 }
 
 export async function findApproval(store: Store, id: string, now: number): Promise<Approval | undefined> {

@@ -11,8 +11,10 @@ import { loadKeys, makeLog, openSqlite, sendFault } from '@ephor/engine/kernel'
 import type { Json } from '@ephor/engine/kernel'
 import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
+import Database from 'better-sqlite3'
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
+import { expect } from 'vitest'
 import { approvalsMigrations, mountApprovals, openApprovals } from './index.ts'
 import type { Approval, ApprovalDraft, Approvals } from './index.ts'
 
@@ -30,6 +32,8 @@ export type World = {
   /** Spends, as the broker does: with a new decision in one unit. Answers with 'none' or the fault. */
   spend(approval: Approval, digest?: string): Promise<FaultCode | 'none'>
   app(): FastifyInstance
+  /** Somebody who can write the database, past Ephor. */
+  tamper(sql: string, ...params: (string | number)[]): void
   restart(): Promise<void>
   end(): Promise<void>
 }
@@ -131,6 +135,11 @@ export async function openWorld(): Promise<World> {
       app.setErrorHandler((error, _, reply) => sendFault(reply, error))
       mountApprovals(app, opened.approvals, opened.identity.authenticate)
       return app
+    },
+    tamper(sql, ...params) {
+      const database = new Database(join(folder, 'ephor.db'))
+      expect(database.prepare(sql).run(...params).changes).toBeGreaterThan(0)
+      database.close()
     },
     async restart() {
       await close()
