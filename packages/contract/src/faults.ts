@@ -98,6 +98,47 @@ export const FAULTS = {
     title: 'No policy is active, so everything is refused',
     advice: 'Add policies to the policy folder: ephor policy check.',
   },
+  BUNDLE_INVALID: {
+    status: 503,
+    title: 'Stored policies are not those that were reviewed or signed',
+    advice: 'Somebody changed the store: propose the policies again from their source, and compare the store with a backup.',
+  },
+  PROPOSAL_STALE: {
+    status: 409,
+    title: 'Other policies became active since this was proposed',
+    advice: 'Look at what is active now, bring the change up to it, and propose it again: ephor policy propose.',
+  },
+  PROPOSAL_CLOSED: {
+    status: 409,
+    title: 'The proposal is not at a point where this can be done',
+    advice: 'See its state: ephor policy proposals.',
+  },
+  REVIEW_SELF: { status: 403, title: 'Nobody reviews their own proposal', advice: 'Somebody else that the charter names reviews it.' },
+  REVIEWS_MISSING: {
+    status: 403,
+    title: 'The charter asks for more reviews',
+    advice: 'People named in the detail review it first: ephor policy review.',
+  },
+  AUTHORITY_MISSING: {
+    status: 403,
+    title: 'The charter does not give you this authority',
+    advice: 'Ask one of those that the detail names.',
+  },
+  TESTS_FAILED: {
+    status: 422,
+    title: 'The tests that the charter asks for fail or are missing',
+    advice: 'Run them and correct what fails: ephor policy test.',
+  },
+  ROLLOUT_EARLY: {
+    status: 409,
+    title: 'The charter asks for a longer trial first',
+    advice: 'See how far it is: ephor policy rollout.',
+  },
+  ROLLOUT_RUNNING: {
+    status: 409,
+    title: 'Another version is being tried',
+    advice: 'Promote it or end it first: ephor policy rollout.',
+  },
   OBLIGATION_UNKNOWN: {
     status: 403,
     title: 'A policy asks for an obligation that this version cannot meet',
