@@ -1,12 +1,12 @@
 /** One expression of Cedar's JSON form to closures. What can fail at run time fails there, as the official engine does. */
+import { attributeOf, hasAttribute } from './attributes.ts'
 import { CedarError, LIMITS } from './cedar-error.ts'
 import { constant, settled, testOf, truth } from './code.ts'
 import type { Code, Run, Test } from './code.ts'
-import { EvaluationFailure, typeFailure } from './evaluation-failure.ts'
+import { field, list, malformed, object, optional, soleEntry, text } from './expr-shape.ts'
 import { EXTENSION_FUNCTIONS, callExtension } from './extensions.ts'
-import type { Frame } from './frame.ts'
 import type { ExprJson } from './json.ts'
-import { arithmetic, compareLess, containsOperator, isIn, isOperator, likeOperator, tagOperator } from './operators.ts'
+import { arithmetic, compareLess, containsOperator, isEmpty, isIn, isOperator, likeOperator, tagOperator } from './operators.ts'
 import { compilePattern } from './pattern.ts'
 import type { PatternJson } from './pattern.ts'
 import { readValue } from './read-values.ts'
@@ -249,75 +249,11 @@ function variable(name: unknown): Code {
   }
 }
 
-function attributeOf(frame: Frame, from: Value, name: string): Value {
-  const value = attributesOf(frame, from)?.get(name)
-  if (value !== undefined) return value
-  if (from instanceof EntityRef) {
-    frame.node(from)
-    throw new EvaluationFailure('ATTRIBUTE', `\`${from}\` does not have the attribute \`${name}\``)
-  }
-  throw new EvaluationFailure('ATTRIBUTE', `record does not have the attribute \`${name}\``)
-}
-
-function hasAttribute(frame: Frame, from: Value, name: string): boolean {
-  return attributesOf(frame, from)?.has(name) === true
-}
-
-/** Undefined for an entity that is not known. */
-function attributesOf(frame: Frame, from: Value): RecordSource | undefined {
-  if (from instanceof RecordSource) return from
-  if (from instanceof EntityRef) return frame.entities.get(from.key)?.attrs
-  throw typeFailure('one of [record, (entity of type `any_entity_type`)]', from)
-}
-
-function isEmpty({ run }: Code): Code {
-  return truth((frame) => {
-    const value = run(frame)
-    if (!(value instanceof CedarSet)) throw typeFailure('set', value)
-    return value.size === 0
-  })
-}
+const step = (name: string) => (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`)
 
 function constants(codes: readonly Code[]): Value[] | undefined {
   const values = codes.map(({ constant: value }) => value)
   return values.every((value) => value !== undefined) ? values : undefined
-}
-
-const step = (name: string) => (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`)
-
-const malformed = (what: string) => new CedarError('POLICY_MALFORMED', `The JSON form of the policy is not Cedar's: ${what}.`)
-
-function object(json: unknown): Record<string, unknown> {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw malformed('an object is expected')
-  return json as Record<string, unknown>
-}
-
-function list(json: unknown): unknown[] {
-  if (!Array.isArray(json)) throw malformed('a list is expected')
-  return json
-}
-
-function text(json: unknown): string {
-  if (typeof json !== 'string') throw malformed('text is expected')
-  return json
-}
-
-function optional(json: unknown, name: string): unknown {
-  const body = object(json)
-  return Object.hasOwn(body, name) ? body[name] : undefined
-}
-
-function field(json: unknown, name: string): unknown {
-  const value = optional(json, name)
-  if (value === undefined) throw malformed(`\`${name}\` is missing`)
-  return value
-}
-
-function soleEntry(json: unknown): [string, unknown] {
-  const entries = Object.entries(object(json))
-  const [entry] = entries
-  if (!entry || entries.length > 1) throw malformed('an expression has one operator')
-  return entry
 }
 
 export function compileExpr(json: ExprJson, traced = false): { test: Test; size: number } {

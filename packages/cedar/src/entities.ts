@@ -166,9 +166,7 @@ export class Entities {
       waiting.set(node, count)
       if (count === 0) ready.push(node)
     }
-    let done = 0
     for (let node = ready.pop(); node; node = ready.pop()) {
-      done++
       node.ancestors = ancestorsOf(node)
       for (const child of node.children) {
         const left = waiting.get(child)
@@ -177,10 +175,7 @@ export class Entities {
         if (left === 1) ready.push(child)
       }
     }
-    if (done < affected.size) {
-      const stuck = [...waiting].find(([, count]) => count > 0)
-      throw cycle((stuck?.[0] as EntityNode).ref)
-    }
+    for (const [node, count] of waiting) if (count > 0) throw cycle(node.ref)
   }
 }
 
@@ -192,7 +187,7 @@ function ancestorsOf({ ref, parents }: EntityNode): ReadonlySet<string> {
     ancestors.add(parent.ref.key)
     for (const key of parent.ancestors) ancestors.add(key)
     if (ancestors.size > LIMITS.ancestors) {
-      throw new CedarError('ANCESTORS_TOO_MANY', `${ref} has more than ${LIMITS.ancestors} ancestors.`)
+      throw new CedarError('ANCESTORS_TOO_MANY', `${ref.text} has more than ${LIMITS.ancestors} ancestors.`)
     }
   }
   return ancestors
@@ -205,7 +200,7 @@ function withDescendants(nodes: Iterable<EntityNode>): Set<EntityNode> {
 }
 
 function cycle(ref: EntityRef): CedarError {
-  return new CedarError('ENTITY_CYCLE', `${ref} would be its own ancestor. Take one of the parents out.`)
+  return new CedarError('ENTITY_CYCLE', `${ref.text} would be its own ancestor. Take one of the parents out.`)
 }
 
 /** @throws CedarError where an entity is its own ancestor, or there are too many */

@@ -17,9 +17,10 @@ export type ExtensionFunction = {
 const CLASSES = { decimal: Decimal, ipaddr: Ip, datetime: Datetime, duration: Duration }
 type Argument<K extends Kind> = K extends ExtensionType ? InstanceType<(typeof CLASSES)[K]> : string
 
+const isA = (kind: Kind, value: unknown) => (kind === 'string' ? typeof value === 'string' : value instanceof CLASSES[kind])
+
 function checked<K extends Kind>(kind: K, value: Value | undefined): Argument<K> {
-  const fits = kind === 'string' ? typeof value === 'string' : value instanceof CLASSES[kind as ExtensionType]
-  if (!fits) throw typeFailure(kind, value as Value)
+  if (!isA(kind, value)) throw typeFailure(kind, value as Value)
   return value as Argument<K>
 }
 

@@ -42,7 +42,7 @@ export class Frame {
   /** The data of an entity. */
   node(ref: EntityRef): EntityNode {
     const node = this.entities.get(ref.key)
-    if (!node) throw new EvaluationFailure('ENTITY', `entity \`${ref}\` does not exist`)
+    if (!node) throw new EvaluationFailure('ENTITY', `entity \`${ref.text}\` does not exist`)
     return node
   }
 }

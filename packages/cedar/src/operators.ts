@@ -59,7 +59,7 @@ export function compareLess(operator: Comparison, left: Code, right: Code): Code
       return truth((frame) => compare(a(frame), b(frame)) <= 0)
     case '>':
       return truth((frame) => compare(a(frame), b(frame)) > 0)
-    case '>=':
+    default:
       return truth((frame) => compare(a(frame), b(frame)) >= 0)
   }
 }
@@ -72,7 +72,7 @@ function compareWithNumber(operator: Comparison, run: Run, fixed: number): Code 
       return truth((frame) => longOf(run(frame)) <= fixed)
     case '>':
       return truth((frame) => longOf(run(frame)) > fixed)
-    case '>=':
+    default:
       return truth((frame) => longOf(run(frame)) >= fixed)
   }
 }
@@ -173,8 +173,12 @@ export function tagOperator(operator: 'hasTag' | 'getTag', left: Code, right: Co
       const other = b(frame)
       const [ref, name] = [entityOf(one), stringOf(other)]
       const value = frame.node(ref).tags.get(name)
-      if (value === undefined) throw new EvaluationFailure('TAG', `\`${ref}\` does not have the tag \`${name}\``)
+      if (value === undefined) throw new EvaluationFailure('TAG', `\`${ref.text}\` does not have the tag \`${name}\``)
       return value
     },
   }
+}
+
+export function isEmpty({ run }: Code): Code {
+  return truth((frame) => setOf(run(frame)).size === 0)
 }

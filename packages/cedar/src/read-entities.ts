@@ -16,7 +16,8 @@ export function readEntities(json: unknown, schema?: SchemaIndex): EntityData[] 
     const data = readEntity(item, schema)
     const { key } = EntityRef.of(data.uid)
     const former = byKey.get(key)
-    if (former && !same(former, data)) throw new CedarError('ENTITY_DUPLICATE', `${EntityRef.of(data.uid)} is there twice, and differs.`)
+    if (former && !same(former, data))
+      throw new CedarError('ENTITY_DUPLICATE', `${EntityRef.of(data.uid).text} is there twice, and differs.`)
     byKey.set(key, data)
   }
   if (!schema) return [...byKey.values()]
@@ -36,12 +37,13 @@ export function checkRequest(
   request: { principal: EntityUid; action: EntityUid; resource: EntityUid; context: RecordSource },
 ): void {
   for (const uid of [request.principal, request.resource]) {
-    if (!schema.entityTypes.has(uid.type)) throw refused(`the type of ${EntityRef.of(uid)} is not declared`)
+    if (!schema.entityTypes.has(uid.type)) throw refused(`the type of ${EntityRef.of(uid).text} is not declared`)
     checkUids(EntityRef.of(uid), schema)
   }
   const action = actionOf(schema, request.action)
-  if (!action.principals.has(request.principal.type)) throw refused(`${action.ref} takes no principal of type ${request.principal.type}`)
-  if (!action.resources.has(request.resource.type)) throw refused(`${action.ref} takes no resource of type ${request.resource.type}`)
+  if (!action.principals.has(request.principal.type))
+    throw refused(`${action.ref.text} takes no principal of type ${request.principal.type}`)
+  if (!action.resources.has(request.resource.type)) throw refused(`${action.ref.text} takes no resource of type ${request.resource.type}`)
   checkType(request.context, action.context, 'context')
   checkUids(request.context, schema)
 }
@@ -51,7 +53,7 @@ const refused = (what: string) => new CedarError('REQUEST_INVALID', `The request
 function actionOf(schema: SchemaIndex, uid: EntityUid): ActionType {
   const ref = EntityRef.of(uid)
   const action = schema.actions.get(ref.key)
-  if (!action) throw refused(`the action ${ref} is not declared`)
+  if (!action) throw refused(`the action ${ref.text} is not declared`)
   return action
 }
 
@@ -63,12 +65,12 @@ function readEntity(json: unknown, schema: SchemaIndex | undefined): EntityData 
   if (!isObject(json)) throw new CedarError('ENTITY_INVALID', 'An entity is an object with uid, attrs and parents.')
   const { uid: uidJson, attrs: attrsJson, parents: parentsJson, tags: tagsJson = {} } = json
   const uid = readUid(uidJson)
-  if (!Array.isArray(parentsJson)) throw new CedarError('ENTITY_INVALID', `${uid} has no list of parents.`)
+  if (!Array.isArray(parentsJson)) throw new CedarError('ENTITY_INVALID', `${uid.text} has no list of parents.`)
   const parents = parentsJson.map((parent) => readUid(parent))
-  if (isAction(uid) && !parents.every(isAction)) throw new CedarError('ENTITY_INVALID', `${uid} has a parent that is no action.`)
+  if (isAction(uid) && !parents.every(isAction)) throw new CedarError('ENTITY_INVALID', `${uid.text} has a parent that is no action.`)
   const type = schema && !isAction(uid) ? typeOf(uid, schema) : undefined
-  const attrs = readRecord(attrsJson, type?.shape, `${uid}`)
-  const tags = type ? readTags(tagsJson, type, uid) : readRecord(tagsJson, undefined, `${uid} tags`)
+  const attrs = readRecord(attrsJson, type?.shape, uid.text)
+  const tags = type ? readTags(tagsJson, type, uid) : readRecord(tagsJson, undefined, `${uid.text} tags`)
   const data: EntityData = { uid, parents, attrs, tags }
   if (schema && type) conform(data, type, schema)
   return data
@@ -76,27 +78,27 @@ function readEntity(json: unknown, schema: SchemaIndex | undefined): EntityData 
 
 function typeOf(uid: EntityRef, schema: SchemaIndex): EntityType {
   const type = schema.entityTypes.get(uid.type)
-  if (!type) throw new CedarError('ENTITY_INVALID', `The type of ${uid} is not declared.`)
+  if (!type) throw new CedarError('ENTITY_INVALID', `The type of ${uid.text} is not declared.`)
   return type
 }
 
 function readTags(json: unknown, type: EntityType, uid: EntityRef): RecordSource {
   const names = isObject(json) ? Object.keys(json) : []
-  if (names.length > 0 && !type.tags) throw new CedarError('ENTITY_INVALID', `The type of ${uid} has no tags.`)
+  if (names.length > 0 && !type.tags) throw new CedarError('ENTITY_INVALID', `The type of ${uid.text} has no tags.`)
   const attributes = new Map(names.map((name) => [name, { type: type.tags as CedarType, required: false }]))
-  return readRecord(json, { kind: 'record', attributes }, `${uid} tags`)
+  return readRecord(json, { kind: 'record', attributes }, `${uid.text} tags`)
 }
 
 function conform({ uid, attrs, tags = EMPTY_RECORD, parents }: EntityData, type: EntityType, schema: SchemaIndex): void {
   const ref = EntityRef.of(uid)
   checkUids(ref, schema)
-  checkType(attrs, type.shape, `${ref}`)
+  checkType(attrs, type.shape, ref.text)
   checkUids(attrs, schema)
-  for (const name of tags.keys()) checkType(tags.get(name) as Value, type.tags as CedarType, `${ref} tag ${name}`)
+  for (const name of tags.keys()) checkType(tags.get(name) as Value, type.tags as CedarType, `${ref.text} tag ${name}`)
   checkUids(tags, schema)
   // What its ancestors may have as ancestors, it may have too: so its own parents are enough.
   for (const parent of parents) {
-    if (!type.ancestors.has(parent.type)) throw new CedarError('ENTITY_INVALID', `${ref} may not be in ${EntityRef.of(parent)}.`)
+    if (!type.ancestors.has(parent.type)) throw new CedarError('ENTITY_INVALID', `${ref.text} may not be in ${EntityRef.of(parent).text}.`)
     checkUids(EntityRef.of(parent), schema)
   }
 }
@@ -109,7 +111,7 @@ function conformAction({ uid, attrs, tags = EMPTY_RECORD }: EntityData, given: L
     !equal(attrs, EMPTY_RECORD) ||
     !equal(tags, EMPTY_RECORD) ||
     lineOf(key, given).symmetricDifference(lineOf(key, declared)).size > 0
-  if (differs) throw new CedarError('ENTITY_INVALID', `${EntityRef.of(uid)} is not as the schema declares it.`)
+  if (differs) throw new CedarError('ENTITY_INVALID', `${EntityRef.of(uid).text} is not as the schema declares it.`)
 }
 
 type Lineage = ReadonlyMap<string, EntityData>
@@ -125,8 +127,8 @@ function lineOf(key: string, entities: Lineage): Set<string> {
 function checkUids(value: Value, schema: SchemaIndex): void {
   if (value instanceof EntityRef) {
     const ids = schema.entityTypes.get(value.type)?.ids
-    if (ids && !ids.has(value.id)) throw new CedarError('ENTITY_INVALID', `${value} is none of the entities that its type lists.`)
-    if (isAction(value) && !schema.actions.has(value.key)) throw new CedarError('ENTITY_INVALID', `${value} is not declared.`)
+    if (ids && !ids.has(value.id)) throw new CedarError('ENTITY_INVALID', `${value.text} is none of the entities that its type lists.`)
+    if (isAction(value) && !schema.actions.has(value.key)) throw new CedarError('ENTITY_INVALID', `${value.text} is not declared.`)
   } else if (value instanceof CedarSet) {
     for (const element of value) checkUids(element, schema)
   } else if (value instanceof RecordSource) {

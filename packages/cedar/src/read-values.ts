@@ -208,7 +208,7 @@ function fits(value: Value, type: CedarType): boolean {
       return value instanceof RecordSource
     case 'entity':
       return value instanceof EntityRef && value.type === type.name
-    case 'extension':
+    default:
       return value instanceof ExtensionValue && value.typeName === type.name
   }
 }

@@ -132,7 +132,7 @@ export function indexSchema(json: SchemaJson): SchemaIndex {
       const ref = new EntityRef(qualify(namespace, 'Action'), id)
       const { principalTypes = [], resourceTypes = [], context } = action.appliesTo ?? {}
       const type = context ? names.type(context, namespace) : NOTHING
-      if (type.kind !== 'record') throw invalid(`the context of ${ref} is no record`)
+      if (type.kind !== 'record') throw invalid(`the context of ${ref.text} is no record`)
       const principals = new Set(principalTypes.map((name) => names.entity(name, namespace)))
       const resources = new Set(resourceTypes.map((name) => names.entity(name, namespace)))
       actions.set(ref.key, { ref, principals, resources, context: type })

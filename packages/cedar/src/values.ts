@@ -35,7 +35,7 @@ export class EntityRef implements EntityUid {
     return uid instanceof EntityRef ? uid : new EntityRef(uid.type, uid.id)
   }
 
-  toString(): string {
+  get text(): string {
     return `${this.type}::${JSON.stringify(this.id)}`
   }
 }
