@@ -135,7 +135,13 @@ const held: Decision = {
 }
 const denied: Decision = { ...pins, effect: 'deny', fault: 'POLICY_DENIED', detail: 'no', reasons: [] }
 const risky = (tier: RiskScore['tier']): RiskScore => ({ score: 50, tier, parts: [] })
-const about = (mode: Autonomy, isRead: boolean, tier: RiskScore['tier'] = 'low') => ({ mode, isRead, risk: risky(tier), approvals: [] })
+const about = (mode: Autonomy, isRead: boolean, tier: RiskScore['tier'] = 'low') => ({
+  mode,
+  isRead,
+  risk: risky(tier),
+  charges: [],
+  approvals: [],
+})
 
 describe('autonomy', () => {
   test('of an observer is to read, and nothing else', () => {
@@ -154,11 +160,14 @@ describe('autonomy', () => {
   })
 
   test('an approval answers the charter only where the charter asked', () => {
-    const confirmed = (policies: string[], by = ['per_1']) =>
-      restrict(permit, defaultCharter, { ...about('confirm-each', true), approvals: [{ id: 'apr_1', by, policies }] }).effect
+    const confirmed = (policies: string[], by = ['per_1'], charter = defaultCharter) =>
+      restrict(permit, charter, { ...about('confirm-each', true), approvals: [{ id: 'apr_1', by, policies }] }).effect
     expect(confirmed(['charter.yaml#autonomy'])).toBe('permit')
     expect(confirmed(['h/1'])).toBe('hold')
     expect(confirmed(['charter.yaml#autonomy'], [])).toBe('hold')
+    const pair = Charter.parse({ autonomy: { confirm: { quorum: 2 } } })
+    expect(confirmed(['charter.yaml#autonomy'], ['per_1', 'per_1'], pair)).toBe('hold')
+    expect(confirmed(['charter.yaml#autonomy'], ['per_1', 'per_2'], pair)).toBe('permit')
   })
 
   test('appetite holds the risky calls of who confirms what is risky, and refuses what goes beyond, whoever asks', () => {
@@ -168,6 +177,13 @@ describe('autonomy', () => {
     expect(effectOf('confirm-risky', 'high')).toBe('hold')
     expect(effectOf('autonomous', 'high')).toBe('permit')
     expect(effectOf('autonomous', 'critical')).toBe('deny')
+  })
+
+  test('that permits carries what the call takes of budgets, and refuses what cannot be counted before anybody is asked', () => {
+    const charges = [{ budget: 'calls', per: 'agent', period: 'day', unit: 'calls', limit: 5, amount: 1 }] as const
+    expect(restrict(permit, defaultCharter, { ...about('autonomous', false), charges })).toMatchObject({ effect: 'permit', charges })
+    expect(restrict(held, defaultCharter, { ...about('autonomous', false), charges: 'no' })).toMatchObject({ fault: 'BUDGET_UNCOUNTABLE' })
+    expect(restrict(denied, defaultCharter, { ...about('autonomous', false), charges: 'no' })).toBe(denied)
   })
 
   test('the strictest of the rules that fit holds', () => {
@@ -189,7 +205,7 @@ describe('autonomy', () => {
     fc.assert(
       fc.property(fc.constantFrom(permit, held, denied), charters, modes, fc.boolean(), tier, (decision, appetite, mode, isRead, risk) => {
         const approvals = [{ id: 'apr_1', by: ['per_1'], policies: ['charter.yaml#autonomy', 'charter.yaml#appetite'] }]
-        const after = restrict(decision, Charter.parse({ appetite }), { mode, isRead, risk: risky(risk), approvals })
+        const after = restrict(decision, Charter.parse({ appetite }), { mode, isRead, risk: risky(risk), charges: [], approvals })
         expect(RANK[after.effect]).toBeGreaterThanOrEqual(RANK[decision.effect])
         const asksOf = (one: Decision) => (one.effect === 'hold' ? one.asks : [])
         expect(asksOf(after).length >= asksOf(decision).length || after.effect === 'deny').toBe(true)
@@ -225,6 +241,11 @@ describe('charges', () => {
 })
 
 describe('a charter that is checked', () => {
+  test('counts no calls that tool servers make', () => {
+    const text = 'budgets: { a: { measure: calls, per: agent, period: day, limit: 4, covers: [roots/list] } }'
+    expect(checkCharter({ 'charter.yaml': text }, world, ['roots/list']).findings).toMatchObject([{ code: 'ACTION_UNCOUNTED', column: 77 }])
+  })
+
   const actions = ['fs/read', 'mail/send', 'mail/pay', 'read', 'money', 'tools/call']
   const check = (text: string) => checkCharter({ 'charter.yaml': text }, world, actions).findings
 

@@ -21,6 +21,9 @@ type Remark = {
   suggestion?: string | undefined
 }
 
+/** What tool servers ask of clients is no agent's call, and takes of no budget. */
+const UNCOUNTED = new Set(['server-request', 'sampling/createMessage', 'elicitation/create', 'roots/list'])
+
 /** A name that is mistyped would silently restrict nothing. */
 function checkActions(charter: Charter, actions: readonly string[]): Remark[] {
   const known = new Set(actions)
@@ -33,7 +36,11 @@ function checkActions(charter: Charter, actions: readonly string[]): Remark[] {
   return [
     ...Object.keys(charter.tools).flatMap((name) => unknown(name, { path: ['tools'], key: name })),
     ...Object.entries(charter.budgets).flatMap(([budget, { covers }]) =>
-      covers.flatMap((name, i) => unknown(name, { path: ['budgets', budget, 'covers', i] })),
+      covers.flatMap((name, i): Remark[] => {
+        const path = ['budgets', budget, 'covers', i]
+        if (!UNCOUNTED.has(name)) return unknown(name, { path })
+        return [{ code: 'ACTION_UNCOUNTED', severity: 'error', path, message: `${name} is asked by tool servers, and no budget counts it` }]
+      }),
     ),
     ...charter.autonomy.rules.flatMap(({ actions: named = [] }, rule) =>
       named.flatMap((name, i) => unknown(name, { path: ['autonomy', 'rules', rule, 'actions', i] })),

@@ -1,5 +1,6 @@
 /** What the charter adds to a decision of the policies: modes of autonomy and risk appetite. It only ever takes away. */
 import type { Ask, Autonomy, Decision, GivenApproval, Reason, RiskScore } from '../types.ts'
+import type { Charge } from './charges.ts'
 import type { Charter } from './charter.ts'
 import { reaches } from './score-risk.ts'
 
@@ -12,7 +13,14 @@ export type Actor = {
   actions: ReadonlySet<string>
 }
 
-export type Circumstances = { mode: Autonomy; isRead: boolean; risk: RiskScore; approvals: readonly GivenApproval[] }
+/** What of a call the charter judges by. `charges`: a sentence where what the call takes of a budget can't be told. */
+export type Judged = {
+  mode: Autonomy
+  isRead: boolean
+  risk: RiskScore
+  charges: readonly Charge[] | string
+  approvals: readonly GivenApproval[]
+}
 
 // No Cedar policy can be called so: their names have a slash, and no number sign before it.
 const AUTONOMY = 'charter.yaml#autonomy'
@@ -34,14 +42,14 @@ export function modeOf({ autonomy }: Charter, actor: Actor): Autonomy {
 }
 
 /** What the charter refuses whoever approves. */
-function refusalOf({ appetite }: Charter, { mode, isRead, risk }: Circumstances): Reason | undefined {
+function refusalOf({ appetite }: Charter, { mode, isRead, risk }: Judged): Reason | undefined {
   if (mode === 'observe' && !isRead) return { policy: AUTONOMY, text: 'This agent only observes: it may read, and nothing else.' }
   if (appetite.refuse !== undefined && reaches(risk.tier, appetite.refuse))
     return { policy: APPETITE, text: `The risk of this call is ${risk.tier} (${risk.score} points), which the charter does not take.` }
   return undefined
 }
 
-function askOf({ appetite, autonomy }: Charter, { mode, risk }: Circumstances): Ask | undefined {
+function askOf({ appetite, autonomy }: Charter, { mode, risk }: Judged): Ask | undefined {
   const { group, quorum, deadline } = autonomy.confirm
   const how = { quorum, ...(group === undefined ? {} : { group }), ...(deadline === undefined ? {} : { deadlineMs: deadline }) }
   if (mode === 'confirm-each') return { policy: AUTONOMY, reason: 'A person confirms each call of this agent.', ...how }
@@ -50,18 +58,24 @@ function askOf({ appetite, autonomy }: Charter, { mode, risk }: Circumstances): 
   return undefined
 }
 
+/** By as many different people as it wants. */
+function isAnswered({ policy, quorum }: Ask, approvals: readonly GivenApproval[]): boolean {
+  return new Set(approvals.filter(({ policies }) => policies.includes(policy)).flatMap(({ by }) => by)).size >= quorum
+}
+
 /**
  * A denial stays one, a hold stays one unless the charter refuses, and a permit stays one unless the charter refuses or
  * asks: so whatever a charter says, nothing that the policies refuse or hold runs because of it.
  */
-export function restrict(decision: Decision, charter: Charter, circumstances: Circumstances): Decision {
+export function restrict(decision: Decision, charter: Charter, judged: Judged): Decision {
   if (decision.effect === 'deny') return decision
   const { version, world } = decision
-  const refusal = refusalOf(charter, circumstances)
+  const { charges, approvals } = judged
+  const refusal = refusalOf(charter, judged)
   if (refusal) return { version, world, effect: 'deny', fault: 'POLICY_DENIED', detail: refusal.text, reasons: [refusal] }
-  const ask = askOf(charter, circumstances)
-  const isAnswered = ask && circumstances.approvals.some(({ by, policies }) => by.length > 0 && policies.includes(ask.policy))
-  if (!ask || isAnswered) return decision
+  if (typeof charges === 'string') return { version, world, effect: 'deny', fault: 'BUDGET_UNCOUNTABLE', detail: charges, reasons: [] }
+  const ask = askOf(charter, judged)
+  if (!ask || isAnswered(ask, approvals)) return decision.effect === 'permit' && charges.length > 0 ? { ...decision, charges } : decision
   const reason = { policy: ask.policy, text: ask.reason }
   const { obligations } = decision
   if (decision.effect === 'permit') return { version, world, effect: 'hold', reasons: [reason], asks: [ask], obligations }
