@@ -157,8 +157,8 @@ const Rollback = z.strictObject({
   errors: Share.default(0),
   /** p99 of deciding, in ms; not judged when absent. */
   latency: z.int().min(1).max(60_000).optional(),
-  /** Share of its decided holds that people approved, above which it asks too much; not judged when absent. */
-  approved: Share.optional(),
+  /** Share of its decisions that hold what the version before permits: it asks too much. Not judged when absent. */
+  escalations: Share.optional(),
 })
 
 export const Charter = z.strictObject({
