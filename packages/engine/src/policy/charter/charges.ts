@@ -2,8 +2,8 @@
 import type { JsonObject } from '@ephor/engine/kernel'
 import type { Charter } from './charter.ts'
 import type { Amount } from './read-amount.ts'
-import { namesAgent } from './restrict.ts'
-import type { Actor } from './restrict.ts'
+import { namesAgent } from './mode.ts'
+import type { Actor } from './mode.ts'
 
 /** What a call takes from a budget. */
 export type Charge = {

@@ -1,13 +1,16 @@
 /** The charter's arithmetic and modes: what they may do to a decision, and what no charter can. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Autonomy, Decision, RiskScore } from '../types.ts'
+import type { Autonomy, Decision, GivenApproval, RiskScore } from '../types.ts'
 import { world } from '../policy.fixture.ts'
 import { chargesOf } from './charges.ts'
 import { Charter, defaultCharter } from './charter.ts'
 import { checkCharter, reviewOverdue } from './check-charter.ts'
 import { readAmount } from './read-amount.ts'
-import { modeOf, restrict } from './restrict.ts'
+import { assess } from './assess.ts'
+import type { Assessment } from './assess.ts'
+import { modeOf } from './mode.ts'
+import { restrict as restrictWith } from './restrict.ts'
 import { scoreRisk } from './score-risk.ts'
 import type { RiskFacts } from './score-risk.ts'
 
@@ -139,9 +142,13 @@ const about = (mode: Autonomy, isRead: boolean, tier: RiskScore['tier'] = 'low')
   mode,
   isRead,
   risk: risky(tier),
+  amount: undefined,
   charges: [],
-  approvals: [],
 })
+
+function restrict(decision: Decision, charter: Charter, { approvals = [], ...assessment }: Assessment & { approvals?: GivenApproval[] }) {
+  return restrictWith(decision, charter, assessment, approvals)
+}
 
 describe('autonomy', () => {
   test('of an observer is to read, and nothing else', () => {
@@ -183,7 +190,7 @@ describe('autonomy', () => {
     const charges = [{ budget: 'calls', per: 'agent', period: 'day', unit: 'calls', limit: 5, amount: 1 }] as const
     expect(restrict(permit, defaultCharter, { ...about('autonomous', false), charges })).toMatchObject({ effect: 'permit', charges })
     expect(restrict(held, defaultCharter, { ...about('autonomous', false), charges: 'no' })).toMatchObject({ fault: 'BUDGET_UNCOUNTABLE' })
-    expect(restrict(denied, defaultCharter, { ...about('autonomous', false), charges: 'no' })).toBe(denied)
+    expect(restrict(denied, defaultCharter, { ...about('autonomous', false), charges: 'no' })).toMatchObject(denied)
   })
 
   test('the strictest of the rules that fit holds', () => {
@@ -205,12 +212,46 @@ describe('autonomy', () => {
     fc.assert(
       fc.property(fc.constantFrom(permit, held, denied), charters, modes, fc.boolean(), tier, (decision, appetite, mode, isRead, risk) => {
         const approvals = [{ id: 'apr_1', by: ['per_1'], policies: ['charter.yaml#autonomy', 'charter.yaml#appetite'] }]
-        const after = restrict(decision, Charter.parse({ appetite }), { mode, isRead, risk: risky(risk), charges: [], approvals })
+        const after = restrict(decision, Charter.parse({ appetite }), { ...about(mode, isRead, risk), approvals })
         expect(RANK[after.effect]).toBeGreaterThanOrEqual(RANK[decision.effect])
         const asksOf = (one: Decision) => (one.effect === 'hold' ? one.asks : [])
         expect(asksOf(after).length >= asksOf(decision).length || after.effect === 'deny').toBe(true)
       }),
     )
+  })
+})
+
+describe('an assessment', () => {
+  const target = { ...actor, action: 'mail/pay', standing: 'good', tool: { kind: 'money', risk: 'critical' } } as const
+  const facts = { door: 'mcp', approvals: [], now: 0 }
+  const charter = Charter.parse({ tools: { 'mail/pay': { amount: { at: '/amount', currency: 'EUR' }, data: ['financial'] } } })
+
+  test('reads the amount that the charter points at, and counts the data that it names', () => {
+    expect(assess(charter, target, { input: { amount: 12 }, facts })).toMatchObject({
+      amount: { value: 12, currency: 'EUR' },
+      isRead: false,
+      risk: { score: 90, tier: 'critical' },
+      charges: [],
+    })
+  })
+
+  test('of a call without the amount is none: the call is refused', () => {
+    expect(assess(charter, target, { input: {}, facts })).toContain('/amount must be an amount')
+    expect(assess(charter, target, { input: { amount: -12 }, facts: { ...facts, amount: { value: 1, currency: 'EUR' } } })).toContain(
+      '/amount',
+    )
+  })
+
+  test('of what a tool server asks counts as leaving for the outside', () => {
+    const asks = {
+      agent: 'fs',
+      groups: [],
+      actions: new Set(['roots/list', 'server-request']),
+      action: 'roots/list',
+      standing: undefined,
+      tool: undefined,
+    }
+    expect(assess(charter, asks, { input: {}, facts })).toMatchObject({ isRead: false, risk: { score: 20, tier: 'medium' } })
   })
 })
 
