@@ -13,7 +13,12 @@ function open({ schema, entities, links, ...rest }: World): (request: Request) =
   const set = compilePolicies(policyJsons({ ...rest, links }) as unknown as [string, PolicyJson][], links)
   const store = createEntities(readEntities(entities, index))
   return ({ principal, action, resource, context }) => {
-    const { decision, reasons, errors } = evaluate(set, store, { principal, action, resource, context: readContext(context, index, action) })
+    const { decision, reasons, errors } = evaluate(set, store, {
+      principal,
+      action,
+      resource,
+      context: readContext(context, index, action),
+    })
     return { decision, reasons: reasons.toSorted(), errors: errors.map(({ policy }) => policy).toSorted() }
   }
 }

@@ -45,7 +45,11 @@ export function expression(kind: Kind, depth: number): Arbitrary<string> {
 function build(kind: Kind, depth: number): Arbitrary<string> {
   if (depth <= 0) return leaf(kind)
   const any = fc.constantFrom(...KINDS).chain((other) => expression(other, depth - 1))
-  return fc.oneof({ weight: 6, arbitrary: leaf(kind) }, { weight: 12, arbitrary: composite(kind, depth - 1) }, { weight: 1, arbitrary: any })
+  return fc.oneof(
+    { weight: 6, arbitrary: leaf(kind) },
+    { weight: 12, arbitrary: composite(kind, depth - 1) },
+    { weight: 1, arbitrary: any },
+  )
 }
 
 const ENTITY_BASES = ['principal', 'resource', 'action', 'principal.boss', 'resource.home', 'context.boss']
@@ -75,7 +79,11 @@ function constant(kind: Kind): Arbitrary<string> {
     case 'string':
       return string.map(quote)
     case 'entity':
-      return fc.oneof({ weight: 2, arbitrary: fc.constantFrom('principal', 'resource', 'action') }, uid.map(uidText), actionUid.map(uidText))
+      return fc.oneof(
+        { weight: 2, arbitrary: fc.constantFrom('principal', 'resource', 'action') },
+        uid.map(uidText),
+        actionUid.map(uidText),
+      )
     case 'longs':
       return list(longText, 3)
     case 'strings':
@@ -92,14 +100,17 @@ function constant(kind: Kind): Arbitrary<string> {
 const leaf = (kind: Kind) => fc.oneof(constant(kind), attributeOf(kind))
 
 /** A template string of expressions: `make` puts the parts, each in brackets, together. */
-function join<const T extends readonly Arbitrary<string>[]>(parts: T, make: (...texts: string[]) => string): Arbitrary<string> {
+function join(parts: readonly Arbitrary<string>[], make: (...texts: string[]) => string): Arbitrary<string> {
   return fc.tuple(...parts).map((texts) => make(...texts.map((text) => (/^[a-z][\w.]*$/.test(text) ? text : `(${text})`))))
 }
 
 function composite(kind: Kind, depth: number): Arbitrary<string> {
   const of = (other: Kind) => expression(other, depth)
   const choice = join([of('bool'), of(kind), of(kind)], (test, yes, no) => `if ${test} then ${yes} else ${no}`)
-  const tag = join([fc.constantFrom(...ENTITY_BASES), fc.oneof(fc.constantFrom(...TAGS).map(quote), of('string'))], (base, name) => `${base}.getTag(${name})`)
+  const tag = join(
+    [fc.constantFrom(...ENTITY_BASES), fc.oneof(fc.constantFrom(...TAGS).map(quote), of('string'))],
+    (base, name) => `${base}.getTag(${name})`,
+  )
   const field = join([of('record'), fc.constantFrom(...Object.keys({ ...FIELDS, ...INNER }))], (record, name) => `${record}${access(name)}`)
   const shared = [choice, tag, field]
   switch (kind) {
@@ -110,7 +121,10 @@ function composite(kind: Kind, depth: number): Arbitrary<string> {
     case 'string':
       return fc.oneof(...shared)
     case 'entity':
-      return fc.oneof(join([of('entity'), fc.constantFrom('boss', 'home')], (entity, name) => `${entity}.${name}`), ...shared)
+      return fc.oneof(
+        join([of('entity'), fc.constantFrom('boss', 'home')], (entity, name) => `${entity}.${name}`),
+        ...shared,
+      )
     case 'longs':
       return fc.oneof(list(of('long'), 4), choice)
     case 'strings':
@@ -119,7 +133,9 @@ function composite(kind: Kind, depth: number): Arbitrary<string> {
       return fc.oneof(list(of('entity'), 4), choice)
     case 'record': {
       const fields = fc.uniqueArray(fc.constantFrom(...Object.keys(FIELDS)), { maxLength: 3 })
-      const literal = fc.tuple(fields, of('long'), of('string')).map(([names, n, s]) => `{${names.map((name, i) => `${attribute(name)}: ${i % 2 ? s : n}`).join(', ')}}`)
+      const literal = fc
+        .tuple(fields, of('long'), of('string'))
+        .map(([names, n, s]) => `{${names.map((name, i) => `${attribute(name)}: ${i % 2 ? s : n}`).join(', ')}}`)
       return fc.oneof(literal, choice)
     }
     case 'datetime':
@@ -135,7 +151,10 @@ function composite(kind: Kind, depth: number): Arbitrary<string> {
         ...shared,
       )
     default:
-      return fc.oneof(join([of('string')], (text) => `${kind}(${text})`), ...shared)
+      return fc.oneof(
+        join([of('string')], (text) => `${kind}(${text})`),
+        ...shared,
+      )
   }
 }
 
@@ -183,7 +202,9 @@ function questions(depth: number): Arbitrary<string>[] {
     fc.tuple(fc.oneof(entity, record), chain).map(([a, names]) => `(${a}) has ${names}`),
     fc.tuple(entity, fc.oneof(fc.constantFrom(...TAGS).map(quote), text)).map(([a, name]) => `(${a}).hasTag(${name})`),
     fc.constantFrom<Kind>('longs', 'strings', 'entities').chain((kind) => join([expression(kind, depth)], (set) => `${set}.isEmpty()`)),
-    fc.tuple(expression('ip', depth), fc.constantFrom('isIpv4', 'isIpv6', 'isLoopback', 'isMulticast')).map(([a, name]) => `(${a}).${name}()`),
+    fc
+      .tuple(expression('ip', depth), fc.constantFrom('isIpv4', 'isIpv6', 'isLoopback', 'isMulticast'))
+      .map(([a, name]) => `(${a}).${name}()`),
   ]
 }
 

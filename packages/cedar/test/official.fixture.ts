@@ -8,14 +8,6 @@ import type { Link, Request, World } from './worlds.fixture.ts'
 setFlagsFromString('--no-turbo-inline-js-wasm-calls')
 export const cedar: typeof Official = await import('@cedar-policy/cedar-wasm/nodejs')
 
-// The engine takes its arguments through JSON.stringify, which then writes a bigint as the integer that it is.
-Object.defineProperty(BigInt.prototype, 'toJSON', {
-  configurable: true,
-  value(this: bigint) {
-    return (JSON as typeof JSON & { rawJSON(text: string): unknown }).rawJSON(String(this))
-  },
-})
-
 /** What both engines say of one request; lists are sorted. `refused`: it is no decision, since the input was not accepted. */
 export type Verdict = { decision: string; reasons: string[]; errors: string[] } | { refused: string }
 
@@ -37,13 +29,14 @@ export function prepare({ schema, policies, templates, links }: World): string |
 
 /** Of the world that was prepared last. */
 export function officialVerdict({ schema, entities }: Pick<World, 'schema' | 'entities'>, request: Request): Verdict {
-  const answer = cedar.statefulIsAuthorized({
+  const call = {
     ...(request as unknown as Official.StatefulAuthorizationCall),
     preparsedPolicySetId: 'set',
     ...(schema === undefined ? {} : { preparsedSchemaName: 'schema' }),
     validateRequest: true,
     entities: entities as unknown as Official.Entities,
-  })
+  }
+  const answer = withExactIntegers(() => cedar.statefulIsAuthorized(call))
   if (answer.type === 'failure') return { refused: answer.errors.map(({ message }) => message).join('; ') }
   const { decision, diagnostics } = answer.response
   return { decision, reasons: diagnostics.reason.toSorted(), errors: diagnostics.errors.map(({ policyId }) => policyId).toSorted() }

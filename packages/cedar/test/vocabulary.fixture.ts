@@ -48,7 +48,7 @@ export const ATTRIBUTES: Record<string, Kind> = {
   es: 'entities',
   r: 'record',
   __proto__x: 'record',
-  constructor: 'decimal',
+  ['constructor']: 'decimal' as const,
   dec: 'decimal',
   ip: 'ip',
   net: 'ip',
@@ -77,9 +77,9 @@ export const uid: Arbitrary<Uid> = fc.oneof(
 )
 export const actionUid: Arbitrary<Uid> = fc.record({ type: fc.constant('Action'), id: fc.constantFrom(...ACTIONS) })
 
-/** Cedar knows JSON's escapes, but for \\b, \\f and \\uXXXX. */
+/** A text as it stands in Cedar. */
 export function quote(text: string): string {
-  return `"${text.replaceAll(/["\\\u0000-\u001f\u007f-\u009f]/g, (c) => (c === '"' || c === '\\' ? `\\${c}` : `\\u{${c.charCodeAt(0).toString(16)}}`))}"`
+  return `"${text.replaceAll(/["\\\p{Cc}]/gu, (c) => (c === '"' || c === '\\' ? `\\${c}` : `\\u{${c.charCodeAt(0).toString(16)}}`))}"`
 }
 export const uidText = ({ type, id }: Uid): string => `${type}::${quote(id)}`
 
@@ -87,10 +87,16 @@ const MAX = 2n ** 63n - 1n
 /** The edges of 64 and of 53 bits, and what is near them. */
 export const long: Arbitrary<bigint> = fc.oneof(
   { weight: 4, arbitrary: fc.bigInt(-3n, 5n) },
-  { weight: 1, arbitrary: fc.constantFrom(MAX, MAX - 1n, -MAX, -MAX - 1n, 2n ** 53n, 2n ** 53n - 1n, -(2n ** 53n) - 1n, 2n ** 32n, 3037000500n) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(MAX, MAX - 1n, -MAX, -MAX - 1n, 2n ** 53n, 2n ** 53n - 1n, -(2n ** 53n) - 1n, 2n ** 32n, 3037000500n),
+  },
 )
 export const string: Arbitrary<string> = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom('', 'a', 'ab', 'abc', 'b*', '*', 'aab', 'é', 'e\u0301', '\u{1f600}', '1.5', '10.0.0.1', '2024-01-01', '1h') },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom('', 'a', 'ab', 'abc', 'b*', '*', 'aab', 'é', 'e\u0301', '\u{1f600}', '1.5', '10.0.0.1', '2024-01-01', '1h'),
+  },
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 4 }) },
 )
 
@@ -101,12 +107,61 @@ export const LITERALS = {
     odd: ['922337203685477.5808', '1', '1.', '.5', '1.00000', '+1.0', ' 1.0', '1e1', '', '-'],
   },
   ip: {
-    good: ['10.0.0.1', '10.0.0.0/8', '127.0.0.1', '224.0.0.1', '0.0.0.0/0', '::1', '::/0', 'ff00::1', '2001:db8::/32', '10.0.0.1/32', '1:2:3:4:5:6:7:8', '::ffff'],
-    odd: ['10.0.0.256', '10.0.0.1/33', '010.0.0.1', '::ffff:1.2.3.4', '1::2::3', '10.0.0.1/08', '10.0.0.0/', '::1/129', '', '1.2.3', ' ::1', 'fe80::1%eth0', '12345::'],
+    good: [
+      '10.0.0.1',
+      '10.0.0.0/8',
+      '127.0.0.1',
+      '224.0.0.1',
+      '0.0.0.0/0',
+      '::1',
+      '::/0',
+      'ff00::1',
+      '2001:db8::/32',
+      '10.0.0.1/32',
+      '1:2:3:4:5:6:7:8',
+      '::ffff',
+    ],
+    odd: [
+      '10.0.0.256',
+      '10.0.0.1/33',
+      '010.0.0.1',
+      '::ffff:1.2.3.4',
+      '1::2::3',
+      '10.0.0.1/08',
+      '10.0.0.0/',
+      '::1/129',
+      '',
+      '1.2.3',
+      ' ::1',
+      'fe80::1%eth0',
+      '12345::',
+    ],
   },
   datetime: {
-    good: ['2024-01-01', '2024-02-29', '1970-01-01', '1969-12-31', '2024-01-01T12:30:00Z', '2024-01-01T12:30:00.123Z', '2024-01-01T23:59:59+0100', '2023-12-31T12:30:00.001-2359', '0000-01-01', '9999-12-31'],
-    odd: ['2023-02-29', '2024-13-01', '2024-1-1', '2024-01-01T24:00:00Z', '2024-01-01T12:30:00', '2024-01-01T12:30:60Z', '2024-01-01T12:30:00+2400', '2024-01-01T12:30:00.1Z', '2024-01-01T12:30:00+01:00', ''],
+    good: [
+      '2024-01-01',
+      '2024-02-29',
+      '1970-01-01',
+      '1969-12-31',
+      '2024-01-01T12:30:00Z',
+      '2024-01-01T12:30:00.123Z',
+      '2024-01-01T23:59:59+0100',
+      '2023-12-31T12:30:00.001-2359',
+      '0000-01-01',
+      '9999-12-31',
+    ],
+    odd: [
+      '2023-02-29',
+      '2024-13-01',
+      '2024-1-1',
+      '2024-01-01T24:00:00Z',
+      '2024-01-01T12:30:00',
+      '2024-01-01T12:30:60Z',
+      '2024-01-01T12:30:00+2400',
+      '2024-01-01T12:30:00.1Z',
+      '2024-01-01T12:30:00+01:00',
+      '',
+    ],
   },
   duration: {
     good: ['1h', '-1h', '1d2h3m4s5ms', '0ms', '90m', '1d', '-1ms', '60s', '9223372036854775807ms', '-9223372036854775808ms', '25h'],
@@ -115,7 +170,7 @@ export const LITERALS = {
 } as const
 export type Extension = keyof typeof LITERALS
 
-/** A pattern of `like`, as it stands between the quotes: * matches anything, \\* itself. */
+/** A pattern of `like`, as it stands between the quotes: `*` matches anything, `\\*` itself. */
 export const pattern: Arbitrary<string> = fc.oneof(
   fc.constantFrom('*', '', 'a*', '*b', 'a*b', '*a*b*', '\\*', 'b\\*', '**', '*\\**', 'é', '*\u{1f600}', 'e*', 'a*a*b'),
   fc.string({ unit: fc.constantFrom('a', 'b', '*', '\\*', 'c'), maxLength: 6 }),

@@ -4,7 +4,21 @@ import type { Arbitrary } from 'fast-check'
 import { expression } from './expressions.fixture.ts'
 import { schemaOf } from './schemas.fixture.ts'
 import type { Shape, Shapes } from './schemas.fixture.ts'
-import { actionUid, ATTRIBUTES, COLOURS, FIELDS, IDS, INNER, LITERALS, long, NAMES, string, TAGS, uid, uidText } from './vocabulary.fixture.ts'
+import {
+  actionUid,
+  ATTRIBUTES,
+  COLOURS,
+  FIELDS,
+  IDS,
+  INNER,
+  LITERALS,
+  long,
+  NAMES,
+  string,
+  TAGS,
+  uid,
+  uidText,
+} from './vocabulary.fixture.ts'
 import type { Kind, Uid } from './vocabulary.fixture.ts'
 
 /** JSON as the official engine takes it; a bigint is an integer beyond 2^53. */
@@ -62,7 +76,11 @@ function fields(of: readonly (readonly [string, Kind])[], typed: boolean, requir
 }
 
 const attributes = (shape: Shape, typed: boolean) =>
-  fields(Object.entries(shape).map(([name, { kind }]) => [name, kind] as const), typed, Object.keys(shape).filter((name) => shape[name]?.required))
+  fields(
+    Object.entries(shape).map(([name, { kind }]) => [name, kind] as const),
+    typed,
+    Object.keys(shape).filter((name) => shape[name]?.required),
+  )
 
 const shape: Arbitrary<Shape> = fc
   .tuple(fc.subarray(NAMES, { maxLength: 9 }), fc.subarray(NAMES, { maxLength: 4 }))
@@ -76,12 +94,15 @@ function entityOf(one: Uid, of: Shapes, typed: boolean): Arbitrary<JsonObject> {
   if (one.type === 'Colour') return fc.constant({ uid: one, attrs: {}, parents: [] })
   // Groups stand above users and documents, and above groups with a later id: no circles.
   const above = IDS.filter((id) => one.type !== 'Group' || id > one.id).map((id): Uid => ({ type: 'Group', id }))
-  const tags = of.tags === undefined ? fc.constant({}) : fc.dictionary(fc.constantFrom(...TAGS), value(of.tags, typed), { maxKeys: 3, noNullPrototype: true })
+  const tags =
+    of.tags === undefined
+      ? fc.constant({})
+      : fc.dictionary(fc.constantFrom(...TAGS), value(of.tags, typed), { maxKeys: 3, noNullPrototype: true })
   return fc.record({
     uid: fc.constant(one),
     attrs: attributes(of[one.type as 'User'], typed),
     parents: fc.subarray(above, { maxLength: Math.min(2, above.length) }),
-    ...(one.type === 'Group' ? {} : { tags: tags as Arbitrary<Json> }),
+    ...(one.type === 'Group' ? {} : { tags }),
   })
 }
 
@@ -122,7 +143,11 @@ function scope(variable: 'principal' | 'resource', slots: boolean): Arbitrary<st
   ]
   return slots
     ? fc.oneof(...forms)
-    : fc.oneof({ weight: 5, arbitrary: fc.constant(variable) }, { weight: 1, arbitrary: type.map((name) => `${variable} is ${name}`) }, ...forms)
+    : fc.oneof(
+        { weight: 5, arbitrary: fc.constant(variable) },
+        { weight: 1, arbitrary: type.map((name) => `${variable} is ${name}`) },
+        ...forms,
+      )
 }
 
 const actionText = actionUid.map(uidText)
@@ -135,7 +160,10 @@ const actionScope = fc.oneof(
 
 function policy(slots: { principal: boolean; resource: boolean }): Arbitrary<string> {
   const depth = fc.constantFrom(0, 1, 1, 2, 2, 3, 4)
-  const condition = fc.tuple(fc.constantFrom('when', 'when', 'unless'), depth.chain((deep) => expression('bool', deep)))
+  const condition = fc.tuple(
+    fc.constantFrom('when', 'when', 'unless'),
+    depth.chain((deep) => expression('bool', deep)),
+  )
   return fc
     .tuple(
       fc.constantFrom('permit', 'permit', 'forbid'),
@@ -171,16 +199,23 @@ function linksOf(templates: readonly Template[]): Arbitrary<Link[]> {
 
 /** @param requests how many a world has: each is one case */
 export function worlds(requests: number): Arbitrary<World> {
-  const rules = fc.tuple(fc.array(policy({ principal: false, resource: false }), { minLength: 1, maxLength: 5 }), fc.array(template, { maxLength: 1 }))
+  const rules = fc.tuple(
+    fc.array(policy({ principal: false, resource: false }), { minLength: 1, maxLength: 5 }),
+    fc.array(template, { maxLength: 1 }),
+  )
   return fc.tuple(shapes, fc.boolean(), rules).chain(([of, typed, [policies, templates]]) =>
     fc.record({
       schema: fc.constant(typed ? schemaOf(of) : undefined),
       policies: fc.constant(named('policy', policies)),
-      templates: fc.constant(named('template', templates.map(({ text }) => text))),
+      templates: fc.constant(
+        named(
+          'template',
+          templates.map(({ text }) => text),
+        ),
+      ),
       links: linksOf(templates),
       entities: entitiesOf(of, typed),
       requests: requestsOf(of, typed, requests),
     }),
   )
 }
-

@@ -10,6 +10,7 @@ import { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-codes.ts'
 import { facts, json, line, plain, table } from '../output.ts'
 import type { Io } from '../output.ts'
+import { addEval } from '../policy/eval.ts'
 import { readCaseFile } from '../policy-tests/case-file.ts'
 import { runCases } from '../policy-tests/run-cases.ts'
 import { examples, served, withCommon, withServer } from '../verb.ts'
@@ -114,4 +115,6 @@ export function addPolicy(program: Command, io: Io): void {
   )
   testing.action((folder: string | undefined, options: CommonOptions) => test(io, options, folder))
   examples(testing, 'policy test', 'policy test ./policies --json')
+
+  addEval(policy, io)
 }
