@@ -3,12 +3,13 @@ import { createHash, createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import { approvalsMigrations, mountApprovals, openApprovals } from '@ephor/engine/approvals'
 import { brokerMigrations, createBroker, mountBroker } from '@ephor/engine/broker'
+import { budgetsMigrations, mountBudgets, openBudgets } from '@ephor/engine/budgets'
 import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gateway'
 import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { Keys, Logger } from '@ephor/engine/kernel'
 import { ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
-import { mountPolicy, openPolicy, policyMigrations } from '@ephor/engine/policy'
+import { declaredBudgets, mountPolicy, openPolicy, policyMigrations } from '@ephor/engine/policy'
 import type { PolicyWorld } from '@ephor/engine/policy'
 import { mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
 import type { Registry } from '@ephor/engine/registry'
@@ -33,6 +34,7 @@ const MIGRATIONS = [
   registryMigrations,
   vaultMigrations,
   policyMigrations,
+  budgetsMigrations,
   approvalsMigrations,
   brokerMigrations,
   { room: 'server', folder: new URL('./idempotency/migrations/', import.meta.url) },
@@ -111,6 +113,8 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
     const inGroup = (person: string, group: string) => identity.person(person)?.groups.includes(group) === true
     const approvals = openApprovals({ store, ledger, clock, log, inGroup })
     closers.push(() => approvals.close())
+    const budgets = openBudgets({ store, clock, log })
+    closers.push(() => budgets.close())
     const broker = createBroker({
       store,
       ledger,
@@ -118,6 +122,7 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
       registry,
       policy,
       approvals,
+      budgets,
       clock,
       log,
       settings: {
@@ -140,7 +145,7 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
       log,
       settings: { allowedHosts: hostsOf(settings), maxBodyBytes: settings.limits.bodyBytes, sessionIdleMs: settings.mcp.sessionIdle },
     })
-    return { keys, store, clock, feed, ledger, registry, vault, identity, policy, approvals, broker, upstreams, gateway, close }
+    return { keys, store, clock, feed, ledger, registry, vault, identity, policy, approvals, budgets, broker, upstreams, gateway, close }
   } catch (error) {
     await close()
     throw error
@@ -170,6 +175,7 @@ export function buildApp(
   })
   mountVault(app, vault, authenticate)
   mountPolicy(app, rooms.policy, authenticate)
+  mountBudgets(app, { budgets: rooms.budgets, declared: () => declaredBudgets(rooms.policy.charter()), clock: rooms.clock }, authenticate)
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)
   mountLedger(app, rooms.ledger, authenticate)

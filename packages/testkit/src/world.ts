@@ -7,6 +7,7 @@ import { makeId } from '@ephor/contract'
 import { approvalsMigrations, openApprovals } from '@ephor/engine/approvals'
 import { brokerMigrations, createBroker } from '@ephor/engine/broker'
 import type { BrokerSettings, Call } from '@ephor/engine/broker'
+import { budgetsMigrations, openBudgets } from '@ephor/engine/budgets'
 import { identityMigrations, openIdentity } from '@ephor/engine/identity'
 import { freshBytes, loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
 import type { Clock, JsonObject } from '@ephor/engine/kernel'
@@ -71,7 +72,15 @@ async function openBase(home: string, clock: Clock) {
   const outside = join(home, 'checkpoint')
   const store = await openSqlite({
     file: join(home, 'store.db'),
-    migrations: [ledgerMigrations, identityMigrations, registryMigrations, policyMigrations, approvalsMigrations, brokerMigrations],
+    migrations: [
+      ledgerMigrations,
+      identityMigrations,
+      registryMigrations,
+      policyMigrations,
+      budgetsMigrations,
+      approvalsMigrations,
+      brokerMigrations,
+    ],
     extension: ledgerExtension({
       origin: 'test.example/world',
       ledgerKeyPem: keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString(),
@@ -136,7 +145,8 @@ export async function openWorld(options: WorldOptions = {}) {
     inGroup: (person, group) => identity.person(person)?.groups.includes(group) === true,
   })
   const settings = { timeoutMs: 5000, outcomeDeadlineMs: 60_000, approvalTtlMs: 900_000, approvalWaitMs: 20, ...options.settings }
-  const broker = createBroker({ store, ledger, identity, registry, policy, approvals, clock, log, settings })
+  const budgets = openBudgets({ store, clock, log })
+  const broker = createBroker({ store, ledger, identity, registry, policy, approvals, budgets, clock, log, settings })
   const person: PersonPrincipal = { kind: 'person', id: identity.operator, session: 'test' }
 
   const world = {
@@ -152,6 +162,7 @@ export async function openWorld(options: WorldOptions = {}) {
     policy,
     policyFolder,
     approvals,
+    budgets,
     broker,
     person,
     /** Tells policy what the registry holds now. */
@@ -169,6 +180,7 @@ export async function openWorld(options: WorldOptions = {}) {
     /** Stops everything; with `keep`, the folder can be opened again. */
     async close({ keep = false } = {}) {
       broker.close()
+      budgets.close()
       approvals.close()
       await policy.close()
       await ledger.close()

@@ -1,12 +1,14 @@
 /** What the pipeline works with: the rooms below, its settings, the rate limits, and one question on its way through. */
 import type { AgentPrincipal } from '@ephor/contract'
 import type { Approvals } from '@ephor/engine/approvals'
+import type { Budgets } from '@ephor/engine/budgets'
 import type { Identity } from '@ephor/engine/identity'
 import type { Clock, Logger, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
 import type { Limits } from './limits.ts'
+import type { Novelty } from './novelty.ts'
 import type { Decisions } from './store.ts'
 import type { Call, DecisionRow } from './types.ts'
 
@@ -28,13 +30,19 @@ export type BrokerRooms = {
   registry: Registry
   policy: Policy
   approvals: Approvals
+  budgets: Budgets
   clock: Clock
   log: Logger
   settings: BrokerSettings
 }
 
 /** The rooms, the rate limits, the projection of decisions, and whom to tell. */
-export type Context = BrokerRooms & { limits: Limits; decisions: Decisions; tell(kind: 'decision' | 'outcome', row: DecisionRow): void }
+export type Context = BrokerRooms & {
+  limits: Limits
+  novelty: Novelty
+  decisions: Decisions
+  tell(kind: 'decision' | 'outcome', row: DecisionRow): void
+}
 
 /** One question on its way through: the id of its decision, when it came, who asks, and for what. */
 export type Asking = { id: string; at: number; who: AgentPrincipal; call: Call }

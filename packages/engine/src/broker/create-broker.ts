@@ -9,6 +9,7 @@ import { digestOf } from './digest.ts'
 import { judgeServerRequest } from './judge-server-request.ts'
 import type { JudgedServerRequest } from './judge-server-request.ts'
 import { makeLimits } from './limits.ts'
+import { makeNovelty } from './novelty.ts'
 import { ask, perform } from './perform.ts'
 import { recover, sweep } from './recover.ts'
 import { appendOutcome } from './seal.ts'
@@ -22,6 +23,9 @@ export type DecisionDetail = DecisionRow & { receipt: Receipt; outcomeReceipt?: 
 /** What of a server an agent may see: the tools, and whether its resources and prompts at all. */
 export type Visible = { server: string; tools: Tool[]; resources: boolean; prompts: boolean }
 
+/** What an enforcement point says of an action that it ran. */
+export type Report = { status: OutcomeStatus; result?: Json; /** Of a language model. */ tokens?: number }
+
 export interface Broker {
   /**
    * Decides the call, runs it if permitted and seals what came of it.
@@ -32,7 +36,7 @@ export interface Broker {
   /** Decides only: for enforcement points that run the action themselves and then `report`. A permit comes with a warrant. */
   ask(call: Call): Promise<Asked & { warrant?: string }>
   /** Seals the outcome that an enforcement point reports. @throws Fault NOT_FOUND, OUTCOME_DECIDED, OUTCOME_LATE. */
-  report(principal: AgentPrincipal, decision: string, outcome: { status: OutcomeStatus; result?: Json }): Promise<Receipt>
+  report(principal: AgentPrincipal, decision: string, outcome: Report): Promise<Receipt>
   judgeServerRequest(request: ServerRequest): Promise<JudgedServerRequest>
   /** Of accepted servers, what this agent could ever be permitted; a server of which that is nothing is left out. */
   visible(principal: AgentPrincipal): Visible[]
@@ -51,12 +55,7 @@ export interface Broker {
 /** How often permits past their deadline are looked for, in ms. */
 const SWEEP_MS = 5_000
 
-async function report(
-  context: Context,
-  principal: AgentPrincipal,
-  decision: string,
-  outcome: { status: OutcomeStatus; result?: Json },
-): Promise<Receipt> {
+async function report(context: Context, principal: AgentPrincipal, decision: string, outcome: Report): Promise<Receipt> {
   const row = await context.decisions.find(decision)
   // Another agent's decision looks like none at all.
   if (!row || row.agent !== principal.id || row.door !== 'api' || row.effect !== 'permit') {
@@ -65,7 +64,8 @@ async function report(
   if (row.outcome !== undefined)
     throw new Fault(row.outcome === 'unknown' ? 'OUTCOME_LATE' : 'OUTCOME_DECIDED', `it was sealed as ${row.outcome}`)
   if ((row.deadline ?? 0) <= context.clock.now()) throw new Fault('OUTCOME_LATE', 'the deadline has passed')
-  return appendOutcome(context, row, { status: outcome.status, value: outcome.result, by: 'enforcement-point' })
+  const { status, result: value, tokens } = outcome
+  return appendOutcome(context, row, { status, value, tokens, by: 'enforcement-point' })
 }
 
 async function show(context: Context, decision: string, reader: Principal): Promise<DecisionDetail | undefined> {
@@ -109,10 +109,12 @@ export function createBroker(rooms: BrokerRooms): Broker {
   const inFlight = new Set<string>()
   let draining = false
 
+  const decisions = readDecisions(rooms.store)
   const context: Context = {
     ...rooms,
     limits: makeLimits(),
-    decisions: readDecisions(rooms.store),
+    novelty: makeNovelty(decisions),
+    decisions,
     tell(kind, decision) {
       if (kind === 'outcome') inFlight.delete(decision.id)
       else if (decision.effect === 'permit' && decision.door === 'mcp') inFlight.add(decision.id)

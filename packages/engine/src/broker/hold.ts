@@ -20,7 +20,7 @@ const ENDED: Partial<Record<Approval['state'], { fault: FaultCode; detail: strin
 export async function hold(context: Context, held: HeldCall): Promise<Verdict> {
   const { asking, target, decision } = held
   const { who, call } = asking
-  const common = { reasons: decision.reasons, policy: decision.version, world: decision.world }
+  const common = { reasons: decision.reasons, policy: decision.version, world: decision.world, risk: decision.risk }
   const refuse = (fault: FaultCode, detail: string, approval?: Approval): Verdict => ({
     ...common,
     effect: 'deny',
@@ -68,7 +68,8 @@ function openApproval(context: Context, { asking, target, decision }: HeldCall, 
     asks: decision.asks,
     ttlMs: context.settings.approvalTtlMs,
   })
-  return { effect: 'hold', reasons: decision.reasons, policy: decision.version, world: decision.world, approval, part }
+  const { reasons, version: policy, world, risk } = decision
+  return { effect: 'hold', reasons, policy, world, risk, approval, part }
 }
 
 /**
@@ -87,8 +88,8 @@ async function decideAgain(
   const again = await context.policy.decide({ ...question, facts: { ...question.facts, now: context.clock.now(), approvals } })
   if (again.effect === 'hold' || again.version !== decision.version) {
     const detail = 'the policy changed while the call waited and has to be asked again; repeat the call without the handle'
-    const { reasons, version: policy, world } = again
-    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, reasons, policy, world, approval }
+    const { reasons, version: policy, world, risk } = again
+    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, reasons, policy, world, risk, approval }
   }
   const verdict = toVerdict(again)
   if (verdict.effect !== 'permit') return { ...verdict, approval }

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { Decision } from '@ephor/engine/policy'
 import type { Context } from './context.ts'
 import { digestOf, digestSession } from './digest.ts'
-import { appendOutcome } from './seal.ts'
+import { appendOutcome, riskBody } from './seal.ts'
 import { insertDecision } from './store.ts'
 import type { StoredDecision } from './store.ts'
 import type { OutcomeStatus, ServerRequest } from './types.ts'
@@ -27,6 +27,7 @@ function toSealable(decision: Decision): Exclude<Verdict, { effect: 'hold' }> {
     reasons: decision.reasons,
     policy: decision.version,
     world: decision.world,
+    risk: decision.risk,
     approval: undefined,
   }
 }
@@ -54,6 +55,8 @@ function toRow(context: Context, request: ServerRequest, verdict: Exclude<Verdic
     approval: undefined,
     policy: verdict.policy,
     digest: digestOf({ agent, method, params, policy: verdict.policy ?? null, server }),
+    riskScore: verdict.risk,
+    spends: [],
     idempotency: undefined,
     deadline: permitted ? at + context.settings.timeoutMs : undefined,
     outcome: undefined,
@@ -84,6 +87,7 @@ export async function judgeServerRequest(context: Context, request: ServerReques
     reasons: row.reasons.map(({ policy }) => policy),
     ...(row.policy === undefined ? {} : { policy: row.policy }),
     ...(verdict.world === undefined ? {} : { world: verdict.world }),
+    ...(row.riskScore === undefined ? {} : { risk: riskBody(row) ?? null }),
     ...(row.fault === undefined ? {} : { fault: row.fault }),
   }
   await context.ledger.append({

@@ -1,7 +1,8 @@
 /** What happens to an agent's call, top to bottom: identify, resolve, decide, hold, seal the intent, run, seal the outcome. */
 import { Fault, isId } from '@ephor/contract'
-import type { AgentPrincipal } from '@ephor/contract'
+import type { AgentPrincipal, FaultCode } from '@ephor/contract'
 import type { Asking, Context } from './context.ts'
+import { factsOf, subjectsOf } from './facts.ts'
 import { hold } from './hold.ts'
 import { repeated } from './repeat.ts'
 import { resolve } from './resolve.ts'
@@ -62,28 +63,35 @@ async function decide(context: Context, asking: Asking, target: Resolved): Promi
     action: target.action,
     server: target.server.name,
     input: call.input,
-    facts: { door: call.door, now: at, approvals: [], ...target.facts, ...proven },
+    facts: { door: call.door, now: at, approvals: [], ...target.facts, ...proven, ...(await factsOf(context, asking, target)) },
   }
   const decision = await context.policy.decide(question)
   return decision.effect === 'hold' ? hold(context, { asking, target, question, decision }) : toVerdict(decision)
 }
 
-/** Makes the answer durable; a permit first takes its place in the rate limits that it carries. */
+/** Makes the answer durable; a permit first takes its place in the rate limits that it carries, and with it what it takes of budgets. */
 async function sealWithinLimits(context: Context, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
   if (verdict.effect !== 'permit') return sealIntent(context, asking, target, verdict)
   const { who, at } = asking
+  const refuseFor = (fault: FaultCode, detail: string) =>
+    sealIntent(context, asking, target, { ...verdict, effect: 'deny', fault, detail, part: undefined })
   const over = context.limits.reserve(who.id, verdict.obligations, at)
   if (over) {
     const wait = Math.ceil((over.freeAt - at) / 1000)
     const detail = `${over.used.count} a ${over.used.per} are used up (policy ${over.used.policy}); the next is free in ${wait} s`
-    return sealIntent(context, asking, target, { ...verdict, effect: 'deny', fault: 'OBLIGATION_UNMET', detail, part: undefined })
+    return refuseFor('OBLIGATION_UNMET', detail)
   }
+  const { spends, part } = context.budgets.spend(verdict.charges, subjectsOf(asking), at)
+  const { changes = [], entries = [] } = verdict.part ?? {}
   try {
-    return await sealIntent(context, asking, target, verdict)
+    return await sealIntent(context, asking, target, { ...verdict, spends, part: { changes: [...changes, ...part.changes], entries } })
   } catch (error) {
     context.limits.release(who.id, verdict.obligations, at)
-    if (!(error instanceof Fault) || error.code !== 'APPROVAL_SPENT') throw error
-    // Another call with the same approval was sealed first: nothing of this one was written, so its refusal is.
-    return sealIntent(context, asking, target, { ...verdict, effect: 'deny', fault: error.code, detail: error.message, part: undefined })
+    if (!(error instanceof Fault)) throw error
+    // Nothing of this call was written, so its refusal is: what it needed was taken by another one first.
+    if (error.code === 'APPROVAL_SPENT') return refuseFor(error.code, error.message)
+    if (error.code === 'BUDGET_EXHAUSTED')
+      return refuseFor(error.code, await context.budgets.explain(verdict.charges, subjectsOf(asking), at))
+    throw error
   }
 }

@@ -24,6 +24,13 @@ function timeoutOf(obligations: readonly Obligation[], most: number): number {
   return Math.min(most, ...obligations.flatMap((o) => (o.kind === 'timeout' ? [o.ms] : [])))
 }
 
+/** Score, tier and terms: the words beside them stay in the row. */
+export function riskBody({ riskScore }: Pick<DecisionRow, 'riskScore'>): JsonObject | undefined {
+  if (!riskScore) return undefined
+  const { score, tier, parts } = riskScore
+  return { score, tier, parts: parts.map(({ term, points }) => ({ term, points })) }
+}
+
 /** The ledger body: opaque ids, digests and pinned names; what the agent wrote goes into the encrypted payload. */
 function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolved['tool'], world: string | undefined): EntryDraft {
   const optional = {
@@ -32,6 +39,8 @@ function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolve
     tool: tool && { server: tool.server, name: tool.name, digest: tool.digest, kind: tool.kind, risk: tool.risk },
     policy: row.policy,
     world,
+    risk: riskBody(row),
+    budgets: row.spends.length > 0 ? row.spends.map((spend) => ({ ...spend, start: isoTime(spend.start) })) : undefined,
     obligations: row.obligations.length > 0 ? row.obligations.map((obligation) => ({ ...obligation })) : undefined,
     approval: row.approval,
     fault: row.fault,
@@ -84,6 +93,8 @@ function toRow(context: Context, asking: Asking, target: Resolved | Unresolved, 
     approval: verdict.approval?.id,
     policy: verdict.policy,
     digest: digestCall(who, call, tool, verdict.policy),
+    riskScore: verdict.risk,
+    spends: verdict.effect === 'permit' ? (verdict.spends ?? []) : [],
     idempotency: idempotencyOf(who.id, call.idempotencyKey),
     deadline: verdict.effect === 'permit' ? at + runsFor : undefined,
     outcome: undefined,
@@ -107,7 +118,8 @@ export function toAsked(context: Context, row: StoredDecision, receipt: Receipt,
 
 /**
  * Law 1: a permit is answered only after its record is durable.
- * @throws Fault STORE_UNAVAILABLE when it can't be recorded; APPROVAL_SPENT when another call used the approval first.
+ * @throws Fault STORE_UNAVAILABLE when it can't be recorded; APPROVAL_SPENT when another call used the approval first;
+ *   BUDGET_EXHAUSTED when what it takes is not left.
  */
 export async function sealIntent(context: Context, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
   const row = toRow(context, asking, target, verdict)
@@ -116,6 +128,7 @@ export async function sealIntent(context: Context, asking: Asking, target: Resol
   const [receipt] = await context.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entry, ...entries] })
   if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
   if (verdict.part && verdict.approval) await context.approvals.announce(verdict.approval.id)
+  if (row.effect === 'permit' && row.tool !== undefined) context.novelty.permitted(row.agent, row.server, row.tool)
   context.tell('decision', row)
   return toAsked(context, row, receipt, verdict.approval)
 }
@@ -123,20 +136,23 @@ export async function sealIntent(context: Context, asking: Asking, target: Resol
 type Outcome = {
   status: OutcomeStatus
   value?: Json | undefined
+  tokens?: number | undefined
   fault?: string | undefined
   by: 'broker' | 'enforcement-point' | 'recovery'
 }
 
 /** One outcome for one decision: the broker, a report, the deadline and recovery all come through here. @throws Fault OUTCOME_DECIDED. */
-export async function appendOutcome(context: Context, row: DecisionRow, { status, value, fault, by }: Outcome): Promise<Receipt> {
+export async function appendOutcome(context: Context, row: DecisionRow, { status, value, tokens, fault, by }: Outcome): Promise<Receipt> {
   const at = context.clock.now()
+  const bytes = value === undefined || row.spends.length === 0 ? undefined : Buffer.byteLength(JSON.stringify(value))
+  const { settled, part } = context.budgets.settle(row.spends, { bytes, tokens })
   const [receipt] = await context.ledger.append({
-    changes: [setOutcome(row.id, status, at)],
+    changes: [setOutcome(row.id, status, at), ...part.changes],
     entries: [
       {
         type: 'outcome',
         id: `${row.id}/outcome`,
-        body: { decision: row.id, status, by, ...(fault === undefined ? {} : { fault }) },
+        body: { decision: row.id, status, by, ...(fault === undefined ? {} : { fault }), ...(settled.length === 0 ? {} : { settled }) },
         payloads: value === undefined ? [] : [{ name: 'result', subject: row.agent, value }],
       },
     ],

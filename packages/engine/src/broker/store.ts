@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { FaultCode } from '@ephor/contract'
 import type { Change, Store } from '@ephor/engine/kernel'
+import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { DecisionRow, Door, OutcomeStatus } from './types.ts'
 
@@ -27,6 +28,8 @@ type DecisionTable = {
   approval: string | null
   policy: string | null
   digest: string
+  risk_score: string | null
+  spends: string | null
   idempotency: string | null
   deadline: number | null
   outcome: OutcomeStatus | null
@@ -43,8 +46,8 @@ export function idempotencyOf(agent: string, key: string | undefined): string | 
 }
 
 const INSERT = `INSERT INTO broker_decision (tenant, id, at, door, agent, session, method, server, tool, kind, risk, effect, fault, detail,
-  reasons, obligations, approval, policy, digest, idempotency, deadline)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  reasons, obligations, approval, policy, digest, idempotency, deadline, risk_score, spends)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 export function insertDecision(row: StoredDecision): Change {
   const { id, at, door, agent, session, method, server, tool, kind, risk, effect, fault, detail, approval, policy, digest } = row
@@ -72,6 +75,8 @@ export function insertDecision(row: StoredDecision): Change {
       digest,
       row.idempotency ?? null,
       row.deadline ?? null,
+      row.riskScore ? JSON.stringify(row.riskScore) : null,
+      row.spends.length > 0 ? JSON.stringify(row.spends) : null,
     ],
   }
 }
@@ -108,6 +113,8 @@ function fromRow(row: Selectable<DecisionTable>): StoredDecision {
     digest: row.digest,
     idempotency: row.idempotency ?? undefined,
     deadline: row.deadline ?? undefined,
+    riskScore: row.risk_score === null ? undefined : (JSON.parse(row.risk_score) as DecisionRow['riskScore']),
+    spends: row.spends === null ? [] : (JSON.parse(row.spends) as DecisionRow['spends']),
     outcome: row.outcome ?? undefined,
     outcomeAt: row.outcome_at ?? undefined,
   }
@@ -125,6 +132,18 @@ export function readDecisions(store: Store) {
     async byIdempotency(key: string): Promise<StoredDecision | undefined> {
       const row = await rows().where('idempotency', '=', key).executeTakeFirst()
       return row && fromRow(row)
+    },
+    /** Was this agent ever permitted this tool? One step into an index. */
+    async everPermitted(agent: string, server: string, tool: string): Promise<boolean> {
+      const permits = store.reader<Tables>().selectFrom('broker_decision').select('id').where('tenant', '=', TENANT)
+      const row = await permits
+        .where('agent', '=', agent)
+        .where('server', '=', server)
+        .where('tool', '=', tool)
+        .where('effect', '=', sql.lit('permit'))
+        .limit(1)
+        .executeTakeFirst()
+      return row !== undefined
     },
     /** Newest first: ids sort by time. */
     async list({ cursor, limit, agent, effect, server }: DecisionQuery): Promise<StoredDecision[]> {

@@ -1,8 +1,9 @@
 /** The shapes at the broker's door: a call that somebody asks for, and every way it can end. */
 import type { FaultCode } from '@ephor/contract'
+import type { Spend } from '@ephor/engine/budgets'
 import type { JsonObject, Json } from '@ephor/engine/kernel'
 import type { Receipt } from '@ephor/engine/ledger'
-import type { Obligation, Reason } from '@ephor/engine/policy'
+import type { Obligation, Reason, RiskScore } from '@ephor/engine/policy'
 
 /** Where a call came in. `mcp`: the gateway runs it; `api`: the caller is an enforcement point and runs it itself. */
 export type Door = 'mcp' | 'api'
@@ -101,6 +102,10 @@ export type DecisionRow = {
   approval: string | undefined
   policy: string | undefined
   digest: string
+  /** With the arithmetic; absent where the call was refused before any policy was asked. */
+  riskScore: RiskScore | undefined
+  /** What a permit took of budgets. */
+  spends: readonly Spend[]
   outcome: OutcomeStatus | undefined
   outcomeAt: number | undefined
 }

@@ -1,8 +1,9 @@
 /** What the broker will seal: policy's decision, after the approval it may have asked for. */
 import type { FaultCode } from '@ephor/contract'
 import type { Approval } from '@ephor/engine/approvals'
+import type { Charge, Spend } from '@ephor/engine/budgets'
 import type { Part } from '@ephor/engine/ledger'
-import type { Decision, Obligation, Reason } from '@ephor/engine/policy'
+import type { Decision, Obligation, Reason, RiskScore } from '@ephor/engine/policy'
 
 type Common = {
   reasons: readonly Reason[]
@@ -10,6 +11,7 @@ type Common = {
   policy: string | undefined
   /** Digest of the entities and the schema that it was decided with. */
   world: string | undefined
+  risk?: RiskScore | undefined
   /** The approval that this call opened, waits for, used, or was refused by. */
   approval: Approval | undefined
   /** What must be written in the same unit: the approval opened or spent. */
@@ -17,16 +19,20 @@ type Common = {
 }
 
 export type Verdict =
-  | (Common & { effect: 'permit'; obligations: readonly Obligation[] })
+  /** `spends`: what the charges come to in this unit. */
+  | (Common & { effect: 'permit'; obligations: readonly Obligation[]; charges: readonly Charge[]; spends?: readonly Spend[] })
   | (Common & { effect: 'hold' })
   /** `wait`: refused for now, until an operator has looked at something. */
   | (Common & { effect: 'deny' | 'wait'; fault: FaultCode; detail: string })
 
 /** @param decision anything but a hold */
 export function toVerdict(decision: Exclude<Decision, { effect: 'hold' }>): Verdict {
-  const { reasons, version: policy, world } = decision
-  const common = { reasons, policy, world, approval: undefined }
-  if (decision.effect === 'permit') return { ...common, effect: 'permit', obligations: decision.obligations }
+  const { reasons, version: policy, world, risk } = decision
+  const common = { reasons, policy, world, risk, approval: undefined }
+  if (decision.effect === 'permit') {
+    const { obligations, charges = [] } = decision
+    return { ...common, effect: 'permit', obligations, charges }
+  }
   const detail = reasons.length > 0 ? reasons.map(({ text }) => text).join('; ') : decision.detail
   return { ...common, effect: 'deny', fault: decision.fault, detail }
 }

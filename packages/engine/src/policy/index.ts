@@ -1,5 +1,6 @@
 /** Policy: Cedar texts from a folder, checked against the registry's world, and decisions under them. */
-export { Charter, defaultCharter, Mode, Tier } from './charter/charter.ts'
+export { declaredBudgets } from './charter/charges.ts'
+export { Charter, defaultCharter } from './charter/charter.ts'
 export { readCharter } from './charter/read-charter.ts'
 export { openPolicy } from './open-policy.ts'
 export type { Policy, PolicyOptions } from './open-policy.ts'

@@ -42,6 +42,11 @@ export function budgetsOf(charter: Charter, actor: Actor): BudgetTerms[] {
   return covering(charter, actor).map(([name, budget]) => termsOf(name, budget))
 }
 
+/** Every budget with what it covers, for people. */
+export function declaredBudgets({ budgets }: Charter): (BudgetTerms & Pick<Budget, 'covers' | 'agents'>)[] {
+  return Object.entries(budgets).map(([name, budget]) => ({ ...termsOf(name, budget), covers: budget.covers, agents: budget.agents }))
+}
+
 /** @returns what the call takes of each budget, or one sentence on why that can't be said: then it must not run */
 export function chargesOf(
   charter: Charter,
