@@ -21,7 +21,6 @@ export type CedarErrorCode =
   | 'ANCESTORS_TOO_MANY'
   | 'SCHEMA_INVALID'
   | 'REQUEST_INVALID'
-  | 'JSON_INVALID'
   | 'STEPS_EXCEEDED'
 
 export class CedarError extends Error {

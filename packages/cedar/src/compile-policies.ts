@@ -61,7 +61,7 @@ type Slots = TemplateLink['slots']
 type CompiledBody = { conditions: readonly Condition[]; cost: number }
 
 /**
- * @param policies static policies and templates, in the JSON form that the official engine gives. Integers beyond 2^53 are bigint: see `parseExact`.
+ * @param policies static policies and templates, in the JSON form that the official engine gives. Integers beyond 2^53 are bigint: see `withExactIntegers`.
  * @param links each makes a policy of its own from a template; a template without a link decides nothing
  * @throws CedarError with the policy's id
  */

@@ -26,7 +26,6 @@ export type {
   TypeJson,
   ValueJson,
 } from './json.ts'
-export { parseExact } from './parse-exact.ts'
 export { checkRequest, readContext, readEntities } from './read-entities.ts'
 export { readValue } from './read-values.ts'
 export { indexSchema, readType } from './schema-index.ts'

@@ -2,10 +2,10 @@
 import { CedarError } from './cedar-error.ts'
 import type { EntityData } from './entities.ts'
 import type { EntityUid } from './json.ts'
-import { checkType, isObject, readRecord, readUid } from './read-values.ts'
+import { checkType, isObject, readRecord, readUid, readValue } from './read-values.ts'
 import type { ActionType, EntityType, SchemaIndex } from './schema-index.ts'
 import type { CedarType } from './types.ts'
-import { CedarSet, EMPTY_RECORD, EntityRef, RecordSource, equal } from './values.ts'
+import { CedarSet, EMPTY_RECORD, EntityRef, RecordSource, describe, equal } from './values.ts'
 import type { Value } from './values.ts'
 
 /** With a schema, its actions are among the entities. @throws CedarError */
@@ -28,7 +28,9 @@ export function readEntities(json: unknown, schema?: SchemaIndex): EntityData[] 
 
 /** Typed by the action where there is a schema. @throws CedarError */
 export function readContext(json: unknown, schema?: SchemaIndex, action?: EntityUid): RecordSource {
-  return readRecord(json, schema && action ? actionOf(schema, action).context : undefined, 'context')
+  const context = readValue(json, schema && action ? actionOf(schema, action).context : undefined, 'context')
+  if (context instanceof RecordSource) return context
+  throw new CedarError('VALUE_TYPE', `context: record is expected, got ${describe(context)}.`)
 }
 
 /** Whether the schema allows the request: its action, the types of principal and resource, and its context. @throws CedarError REQUEST_INVALID */

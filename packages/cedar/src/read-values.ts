@@ -67,7 +67,7 @@ function readUntyped(json: unknown, place: Place): Value {
 function readLong(json: number | bigint, place: Place): Long {
   if (typeof json === 'number') {
     if (Number.isSafeInteger(json)) return json + 0
-    const why = Number.isInteger(json) ? 'was rounded on its way; read the JSON with parseExact' : 'is no integer'
+    const why = Number.isInteger(json) ? 'was rounded on its way: beyond 2^53 a bigint is expected' : 'is no integer'
     throw new CedarError('INTEGER_INVALID', `${where(place)}: the number ${json} ${why}.`)
   }
   const long = toLong(json)

@@ -2,6 +2,7 @@
 import { CedarError } from './cedar-error.ts'
 import type { EntityData } from './entities.ts'
 import type { NamespaceJson, SchemaJson, TypeJson } from './json.ts'
+import { isObject } from './read-values.ts'
 import type { AttributeType, CedarType, RecordType } from './types.ts'
 import { EMPTY_RECORD, EntityRef } from './values.ts'
 
@@ -36,6 +37,13 @@ const PRIMITIVES = new Map<string, CedarType>([
 const qualify = (namespace: string, name: string) => (namespace === '' || name.includes('::') ? name : `${namespace}::${name}`)
 const invalid = (what: string) => new CedarError('SCHEMA_INVALID', `The schema is not valid: ${what}.`)
 
+/** What a schema names, one by one: it may come from anyone. */
+function entriesOf<T>(json: { readonly [name: string]: T } | undefined, what: string): [string, T][] {
+  if (json === undefined) return []
+  if (isObject(json) && Object.values(json).every(isObject)) return Object.entries(json)
+  throw invalid(`${what} are no objects by name`)
+}
+
 /** Finds what a name means, from inside a namespace. */
 class Names {
   readonly #common = new Map<string, { json: TypeJson; namespace: string }>()
@@ -44,9 +52,9 @@ class Names {
   readonly #open = new Set<string>()
 
   constructor(schema: SchemaJson) {
-    for (const [namespace, { commonTypes = {}, entityTypes }] of Object.entries(schema)) {
-      for (const [name, json] of Object.entries(commonTypes)) this.#common.set(qualify(namespace, name), { json, namespace })
-      for (const name of Object.keys(entityTypes)) this.#entities.add(qualify(namespace, name))
+    for (const [namespace, { commonTypes, entityTypes }] of entriesOf(schema, 'the namespaces')) {
+      for (const [name, json] of entriesOf(commonTypes, 'common types')) this.#common.set(qualify(namespace, name), { json, namespace })
+      for (const [name] of entriesOf(entityTypes, 'entity types')) this.#entities.add(qualify(namespace, name))
     }
   }
 
@@ -91,8 +99,8 @@ class Names {
     return type
   }
 
-  #record({ attributes = {} }: TypeJson, namespace: string): RecordType {
-    const types = Object.entries(attributes).map(([name, json]): [string, AttributeType] => [
+  #record({ attributes }: TypeJson, namespace: string): RecordType {
+    const types = entriesOf(attributes, 'attributes').map(([name, json]): [string, AttributeType] => [
       name,
       { type: this.type(json, namespace), required: json.required ?? true },
     ])
@@ -128,7 +136,7 @@ export function indexSchema(json: SchemaJson): SchemaIndex {
   const actions = new Map<string, ActionType>()
   const actionEntities: EntityData[] = []
   for (const [namespace, { actions: declared }] of Object.entries(json)) {
-    for (const [id, action] of Object.entries(declared)) {
+    for (const [id, action] of entriesOf(declared, 'actions')) {
       const ref = new EntityRef(qualify(namespace, 'Action'), id)
       const { principalTypes = [], resourceTypes = [], context } = action.appliesTo ?? {}
       const type = context ? names.type(context, namespace) : NOTHING
@@ -149,7 +157,7 @@ function entityTypesOf(json: SchemaJson, names: Names): Map<string, EntityType> 
   const types = new Map<string, EntityType>()
   const parents = new Map<string, string[]>()
   for (const [namespace, { entityTypes }] of Object.entries(json)) {
-    for (const [short, declared] of Object.entries(entityTypes)) {
+    for (const [short, declared] of entriesOf(entityTypes, 'entity types')) {
       const name = qualify(namespace, short)
       const ids = 'enum' in declared ? new Set(declared.enum) : undefined
       const { memberOfTypes = [], shape, tags } = declared as Declared
