@@ -1,0 +1,72 @@
+/** Analyses the policies of a bundle: what can never apply, what stands in the way of what, what nobody can approve. */
+import { checkFiles } from '../check-files.ts'
+import type { Checked } from '../check-files.ts'
+import type { Finding, PolicyFiles, PolicyWorld } from '../types.ts'
+import { checkAsks } from './check-asks.ts'
+import { checkAgainstCharter } from './check-charter.ts'
+import { checkPolicies } from './check-policies.ts'
+import type { Report } from './check-policies.ts'
+import { witnessEvaluator } from './evaluate-witness.ts'
+import type { Namespace } from './make-encoder.ts'
+import { makeProver } from './prove.ts'
+import { requestClasses } from './request-classes.ts'
+import { startSolver } from './start-solver.ts'
+import type { SolverLimits } from './start-solver.ts'
+import type { Analysis, AnalysisFinding } from './types.ts'
+
+export const LIMITS: SolverLimits = { questionMs: 4000, totalMs: 30_000 }
+
+const ORDER = { error: 0, warning: 1, note: 2 }
+
+/** Names for requests in which any agent or tool server will do: some that exist. */
+export function examplesOf(world: PolicyWorld) {
+  const server = world.servers[0]?.name ?? 'server'
+  const agent = world.agents[0]?.id ?? 'agt_example'
+  return { principal: (type: string) => (type === 'Agent' ? agent : type === 'ToolServer' ? server : 'example'), resource: server }
+}
+
+export const isBroken = ({ readable, findings }: Checked): boolean => !readable || findings.some(({ severity }) => severity === 'error')
+
+/** What checking says already is not said twice. */
+const fromCheck = (findings: readonly Finding[]): AnalysisFinding[] => findings.map((one) => ({ ...one, basis: 'read' }))
+
+/** @returns only what checking finds when the policies have errors: what can't become active is not reasoned about */
+export async function analyze(files: PolicyFiles, world: PolicyWorld, limits: SolverLimits = LIMITS): Promise<Analysis> {
+  const started = performance.now()
+  const checked = await checkFiles(files, world)
+  const findings = fromCheck(checked.findings)
+  if (isBroken(checked)) return { findings, undecided: [], work: { questions: 0, reused: 0, classes: 0, ms: performance.now() - started } }
+  const subjects = [...checked.policies.values()]
+  const { schema } = checked
+  const asking = subjects.filter(({ ask }) => ask).map(({ id }) => id)
+  const undecided: Analysis['undecided'] = []
+  const report: Report = {
+    add({ id, file, line, column = 1 }, finding) {
+      findings.push({ file, line, column, policy: id, ...finding })
+    },
+    undecided: (entry) => void undecided.push(entry),
+  }
+  for (const { subject, said } of checkAsks(subjects, world.people))
+    report.add(subject, { code: 'APPROVAL_IMPOSSIBLE', basis: 'read', ...said })
+  const solver = startSolver(limits)
+  try {
+    const { classes, cut } = await requestClasses({ subjects, schema, asking, until: started + limits.totalMs })
+    if (cut.length > 0) undecided.push({ policy: '*', question: 'anything about these actions: the time was over', actions: cut })
+    const evaluate = witnessEvaluator(subjects, schema)
+    const namespace = schema.json[''] as Namespace
+    const prover = makeProver({ solver, namespace, examples: examplesOf(world), evaluate: (_, witness) => evaluate(witness) })
+    const ground = { subjects, classes, prover }
+    await checkPolicies(ground, report)
+    findings.push(...(await checkAgainstCharter(ground, checked.charter, files, report)))
+    const work = { ...prover.work, classes: classes.length, ms: performance.now() - started }
+    return { findings: sorted(findings), undecided, work }
+  } finally {
+    await solver.close()
+  }
+}
+
+const sorted = (findings: readonly AnalysisFinding[]) =>
+  findings.toSorted(
+    (a, b) =>
+      ORDER[a.severity] - ORDER[b.severity] || (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line || a.column - b.column),
+  )

@@ -1,0 +1,83 @@
+/** Puts questions to the solver in its thread, one after another, each with a deadline; what is not answered is unknown. */
+import { Worker } from 'node:worker_threads'
+import type { SolverReply, SolverRequest } from './solve-thread.ts'
+
+/** `model`: the values that were asked for, as the solver writes them. */
+export type Verdict = { kind: 'impossible' } | { kind: 'possible'; model: string } | { kind: 'unknown' }
+
+export interface Solver {
+  /** @param script declarations and assertions, without `check-sat` */
+  solve(script: string, values: readonly string[]): Promise<Verdict>
+  close(): Promise<void>
+}
+
+export type SolverLimits = {
+  /** Of one question; the thread is thrown away after it. */
+  questionMs: number
+  /** Of all questions together. */
+  totalMs: number
+}
+
+/** Z3's own count of its work: the same question always ends at the same step, however fast the machine is. */
+const STEPS = 3_000_000
+const MAX_SCRIPT = 2 * 1024 * 1024
+const UNKNOWN: Verdict = { kind: 'unknown' }
+
+function scriptOf(body: string, values: readonly string[]): string {
+  const asked = values.length === 0 ? '' : `(get-value (${values.join(' ')}))`
+  return `(reset)(set-option :rlimit ${STEPS})(set-option :model.completion true)\n${body}\n(check-sat)\n${asked}`
+}
+
+function verdictOf(output: string): Verdict {
+  if (/^unsat\b/.test(output)) return { kind: 'impossible' }
+  return /^sat\b/.test(output) && !output.includes('(error') ? { kind: 'possible', model: output.slice(3) } : UNKNOWN
+}
+
+export function startSolver({ questionMs, totalMs }: SolverLimits): Solver {
+  const end = performance.now() + totalMs
+  let thread: Worker | undefined
+  let tail: Promise<unknown> = Promise.resolve()
+
+  async function drop(): Promise<void> {
+    const old = thread
+    thread = undefined
+    await old?.terminate()
+  }
+
+  function start(): Worker {
+    const started = new Worker(new URL('./solve-thread.ts', import.meta.url))
+    // One that fails while nothing is asked of it is replaced at the next question.
+    return started.on('error', () => thread === started && (thread = undefined))
+  }
+
+  async function put(script: string): Promise<Verdict> {
+    const left = Math.min(questionMs, end - performance.now())
+    if (left <= 0 || script.length > MAX_SCRIPT) return UNKNOWN
+    const to = (thread ??= start())
+    const verdict = await new Promise<Verdict | undefined>((resolve) => {
+      const timer = setTimeout(settle, left, undefined)
+      const onMessage = ({ output }: SolverReply) => settle(verdictOf(output))
+      const onEnd = () => settle(undefined)
+      function settle(value: Verdict | undefined): void {
+        clearTimeout(timer)
+        to.off('message', onMessage).off('error', onEnd).off('exit', onEnd)
+        resolve(value)
+      }
+      to.on('message', onMessage).on('error', onEnd).on('exit', onEnd)
+      to.postMessage({ script } satisfies SolverRequest)
+    })
+    if (verdict) return verdict
+    // It still thinks, or it failed and may be damaged: the next question gets a fresh one.
+    await drop()
+    return UNKNOWN
+  }
+
+  return {
+    solve(body, values) {
+      const turn = tail.then(() => put(scriptOf(body, values)))
+      tail = turn
+      return turn
+    },
+    close: drop,
+  }
+}
