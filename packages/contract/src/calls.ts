@@ -40,6 +40,7 @@ const CallAnswer = z.discriminatedUnion('kind', [
 const OutcomeReport = z.strictObject({
   status: OutcomeStatus,
   result: z.json().optional().describe('What the action answered; kept encrypted.'),
+  tokens: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().describe('Of a language model, that the action used.'),
 })
 
 export const callsOperations = {

@@ -26,6 +26,12 @@ export const ObligationView = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('log'), level: z.literal('full'), policy: z.string() }),
 ])
 
+export const RiskView = z.object({
+  score: z.number().int().describe('The sum of the points.'),
+  tier: z.enum(['low', 'medium', 'high', 'critical']),
+  parts: z.array(z.object({ term: z.string(), points: z.number().int(), because: z.string() })),
+})
+
 export const DecisionView = z.object({
   id: z.string().describe('`dec_…`'),
   at: z.string().describe('RFC 3339, UTC.'),
@@ -45,6 +51,11 @@ export const DecisionView = z.object({
   approval: z.string().optional().describe('The approval that the call waits for, or was permitted with.'),
   policy: z.string().optional().describe('The digest of the policy bundle that decided.'),
   digest: z.string().describe('Binds agent, tool definition, arguments and policy version: what an approval is for.'),
+  riskScore: RiskView.optional().describe('By the table of the charter; absent where the call was refused before policies were asked.'),
+  budgets: z
+    .array(z.object({ budget: z.string(), unit: z.string(), amount: z.number().int().describe('Reserves included.') }))
+    .optional()
+    .describe('What the permit took of budgets; absent when nothing.'),
   outcome: OutcomeStatus.optional().describe('Absent until the action ended; a refused or held call has none.'),
   outcomeAt: z.string().optional(),
 })

@@ -19,6 +19,7 @@ export {
   OutcomeStatus,
   ReasonView,
   ReceiptView,
+  RiskView,
 } from './decisions.ts'
 export { eventsOperations, EventView } from './events.ts'
 export { healthOperations } from './health.ts'

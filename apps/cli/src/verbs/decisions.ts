@@ -30,6 +30,12 @@ function show(io: Io, decision: Detail): void {
     ['digest', decision.digest],
     ['ledger', `entry ${decision.receipt.seq}, leaf ${decision.receipt.leafHash.slice(0, 16)}… of ${decision.receipt.origin}`],
   ])
+  if (decision.riskScore) {
+    const { score, tier, parts } = decision.riskScore
+    line(io, `risk\n  ${score}, ${tier}`)
+    for (const { term, points, because } of parts) line(io, `  ${String(points).padStart(5)}  ${plain(term)}: ${plain(because)}`)
+  }
+  for (const { budget, unit, amount } of decision.budgets ?? []) line(io, `budget\n  ${plain(budget)}: ${amount} ${plain(unit)}`)
   line(io, 'why')
   for (const { text, policy } of decision.reasons) line(io, `  ${plain(text)} (${plain(policy)})`)
   for (const { policy, ...obligation } of decision.obligations)

@@ -11,13 +11,15 @@ type DecisionJson = OperationResponse<typeof decisionsOperations.listDecisions>[
 type CallJson = OperationResponse<typeof callsOperations.askCall>
 
 /** A row as it goes over the wire: RFC 3339 times, absent members left out. */
-function toDecisionJson({ at, outcomeAt, reasons, obligations, ...row }: DecisionRow): DecisionJson {
+function toDecisionJson({ at, outcomeAt, reasons, obligations, riskScore, spends, ...row }: DecisionRow): DecisionJson {
   const present = Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as typeof row
   return {
     ...present,
     at: isoTime(at),
     reasons: [...reasons],
     obligations: [...obligations],
+    ...(riskScore === undefined ? {} : { riskScore: { ...riskScore, parts: [...riskScore.parts] } }),
+    ...(spends.length === 0 ? {} : { budgets: spends.map(({ budget, unit, amount }) => ({ budget, unit, amount })) }),
     ...(outcomeAt === undefined ? {} : { outcomeAt: isoTime(outcomeAt) }),
   }
 }
@@ -77,8 +79,9 @@ export function mountBroker(app: FastifyInstance, broker: Broker, authenticate: 
         return toCallJson(asked)
       },
       async reportOutcome({ params, body, principal }) {
-        const { status, result } = body
-        const receipt = await broker.report(principal, params.id, { status, ...(result === undefined ? {} : { result }) })
+        const { status, result, tokens } = body
+        const said = { status, ...(result === undefined ? {} : { result }), ...(tokens === undefined ? {} : { tokens }) }
+        const receipt = await broker.report(principal, params.id, said)
         return { decision: params.id, status, receipt }
       },
       async listDecisions({ query: { cursor, limit, agent, effect, server } }) {
