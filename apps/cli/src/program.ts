@@ -5,6 +5,7 @@ import { EXIT_HELP } from './exit-codes.ts'
 import type { Io } from './output.ts'
 import { addAgents } from './verbs/agents.ts'
 import { addApprovals } from './verbs/approvals.ts'
+import { addBudgets } from './verbs/budgets.ts'
 import { addConfig } from './verbs/config.ts'
 import { addConnect } from './verbs/connect.ts'
 import { addDecisions } from './verbs/decisions.ts'
@@ -41,6 +42,7 @@ export function makeProgram(io: Io): Command {
     addDecisions,
     addApprovals,
     addPolicy,
+    addBudgets,
     addLedger,
   ])
     add(program, io)
