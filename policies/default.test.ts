@@ -1,4 +1,5 @@
 /** The default pack through the real engine: what a fresh Ephor permits, holds and refuses, and in which words. */
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,12 +19,13 @@ const world: PolicyWorld = {
   tools: KINDS.map((kind) => ({ server: 'fs', name: kind, kind, risk: 'high', inputSchema })),
 }
 
+const key = generateKeyPairSync('ed25519').privateKey
 let store: Store
 let policy: Policy
 beforeAll(async () => {
   store = await openSqlite({ file: join(mkdtempSync(join(tmpdir(), 'ephor-pack-')), 'store.db'), migrations: [policyMigrations] })
   const ledger = { append: async () => [], find: async () => undefined }
-  policy = await openPolicy({ folder, world, store, ledger, log: makeLog('silent'), clock: systemClock, timeoutMs: 5000 })
+  policy = await openPolicy({ folder, world, store, ledger, key, log: makeLog('silent'), clock: systemClock })
 })
 afterAll(async () => {
   await policy.close()
@@ -49,9 +51,9 @@ test('the pack is good before any tool server is accepted', async () => {
     world: { agents: [], servers: [], tools: [] },
     store,
     ledger: { append: async () => [], find: async () => undefined },
+    key,
     log: makeLog('silent'),
     clock: systemClock,
-    timeoutMs: 5000,
   })
   expect(empty.version()).toBe(policy.version())
   expect(empty.active().findings).toEqual([])

@@ -13,6 +13,8 @@ export type Keys = {
   token: KeyObject
   /** Ed25519: proves that the command line runs as the owner of the data folder. */
   operator: KeyObject
+  /** Ed25519: signs policy versions. */
+  policy: KeyObject
   /** 32 bytes: wraps the data keys of payloads and secrets. */
   kek: Uint8Array
 }
@@ -46,6 +48,7 @@ export function loadKeys(folder: string): Keys {
       ledger: ed25519(folder, 'ledger'),
       token: ed25519(folder, 'token'),
       operator: ed25519(folder, 'operator'),
+      policy: ed25519(folder, 'policy'),
       kek: readPrivate(kekFile),
     }
   } catch (error) {

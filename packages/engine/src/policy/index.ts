@@ -5,7 +5,10 @@ export { readCharter } from './charter/read-charter.ts'
 export { openPolicy } from './open-policy.ts'
 export type { Policy, PolicyOptions } from './open-policy.ts'
 export { mountPolicy } from './routes.ts'
+export type { Comparison } from './stages.ts'
 export { policyMigrations } from './store.ts'
+export type { Live, Versions } from './versions.ts'
+export type { Activation } from './versions-store.ts'
 export type {
   Ask,
   Autonomy,

@@ -87,7 +87,7 @@ test('texts that somebody put into the table are not policies: the ledger names 
   const first = await openRoom({ 'a.cedar': NEXT })
   await first.policy.close()
   const files = JSON.stringify({ 'a.cedar': PERMIT })
-  await first.store.commit({ changes: [{ sql: 'UPDATE policy_bundle SET files = ?', params: [files] }] })
+  await first.store.commit({ changes: [{ sql: 'UPDATE policy_files SET files = ?', params: [files] }] })
   const broken = policyFolder({ 'a.cedar': BROKEN })
   const second = await openRoom({}, { folder: broken, store: first.store, ledger: first.ledger })
   expect(second.policy.version()).toBeUndefined()
@@ -215,7 +215,7 @@ test('on the real ledger too, the last good texts outlive a restart', async () =
   const open = async () => {
     const store = await openSqlite({ file: join(home, 'ephor.db'), migrations: [ledgerMigrations, policyMigrations], extension })
     const ledger = await openLedger({ store, keys, clock: systemClock, log, outside })
-    const policy = await openPolicy({ folder, world, store, ledger, log, clock: systemClock, timeoutMs: 5000 })
+    const policy = await openPolicy({ folder, world, store, ledger, key: keys.policy, log, clock: systemClock })
     const close = async () => {
       await policy.close()
       await ledger.close()

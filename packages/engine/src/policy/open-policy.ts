@@ -1,33 +1,46 @@
 /** Opens the room: what of the folder is active, what was refused, and decisions under the active one. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Clock, Logger, Store } from '@ephor/engine/kernel'
-import type { Ledger } from '@ephor/engine/ledger'
-import { checkFiles, versionOf } from './check-files.ts'
-import type { Checked } from './check-files.ts'
+import { activate, restore } from './activate.ts'
+import { defaultCharter } from './charter/charter.ts'
+import type { Charter } from './charter/charter.ts'
+import type { BudgetTerms } from './charter/charges.ts'
+import { checkFiles } from './check-files.ts'
+import { digestOf, versionOf } from './digest.ts'
+import { refusedEntry } from './entries.ts'
 import type { LeftOut } from './input-type.ts'
-import { makeDecider } from './make-decider.ts'
-import type { Decider } from './make-decider.ts'
-import { digestOf, makeSchema } from './make-schema.ts'
+import type { LiveOptions, State } from './live.ts'
+import { createWorld } from './live-world.ts'
 import type { WorldSchema } from './make-schema.ts'
-import { openEvaluator } from './open-evaluator.ts'
-import type { Evaluator } from './open-evaluator.ts'
 import { readFolder } from './read-folder.ts'
-import { activatedEntry, activationId, refusedEntry } from './entries.ts'
+import { decideStaged } from './stages.ts'
 import { startCedar } from './start-cedar.ts'
-import { insertBundle, lastBundle } from './store.ts'
 import type { Decision, Finding, PolicyFiles, PolicyPrincipal, PolicyRequest, PolicyStatus, PolicyWorld } from './types.ts'
+import { decideUnder, follow, makeVersions } from './versions.ts'
+import type { Versions } from './versions.ts'
+import { lastFolder } from './versions-store.ts'
 import { watchFolder } from './watch-folder.ts'
 
 export interface Policy {
   /** Never throws: whatever fails is a denial. */
   decide(request: PolicyRequest): Promise<Decision>
+  /**
+   * Finishes what a version held, by that version, after an approval.
+   * @returns undefined when it was rolled back, or replaced by whoever changed the folder: then it is asked anew
+   */
+  decideUnder(version: string, request: PolicyRequest): Promise<Decision | undefined>
   /** False when no arguments whatever could be permitted, or held for a person; true when that is not certain. */
   couldPermit(principal: PolicyPrincipal, action: string, server: string): boolean
+  /** The budgets of the active charter that cover this agent's calls of this action. */
+  budgets(agent: string, action: string): BudgetTerms[]
+  /** The charter of the active texts; the default when none is active. */
+  charter(): Charter
   /** `sha256:…` of the active texts. */
   version(): string | undefined
   /** @param source a folder, or texts by file name; checked against the world as it is. Changes nothing. */
   check(source: string | PolicyFiles): Promise<Finding[]>
   active(): PolicyStatus
+  /** What rollouts do with versions. */
+  readonly versions: Versions
   /** The Cedar schema of the world as text, and what policies can't see. */
   schema(): Promise<{ digest: string; text: string; leftOut: readonly LeftOut[] }>
   /** Decisions are about the new world at once; resolves when the policies were checked against it. */
@@ -39,71 +52,13 @@ export interface Policy {
   close(): Promise<void>
 }
 
-export type PolicyOptions = {
-  /** Of `*.cedar` files. */
-  folder: string
-  world: PolicyWorld
-  store: Store
-  ledger: Pick<Ledger, 'append' | 'find'>
-  log: Logger
-  clock: Clock
-  /** Of one decision, waiting included. */
-  timeoutMs: number
+export type PolicyOptions = LiveOptions & {
   /** How often the folder is looked at, beside the system's notices; 1,000 ms unless said. */
   pollMs?: number
 }
 
-type Active = Checked & { files: PolicyFiles; activation: number; activatedAt: number; evaluator: Evaluator }
-type State = {
-  world: PolicyWorld
-  schema: WorldSchema
-  active: Active | undefined
-  decider: Decider | undefined
-  refused: PolicyStatus['refused']
-  /** What the folder was when it was last looked at, so that the same is not judged twice. */
-  seen: string | undefined
-  listeners: Set<() => void>
-}
-
-function decideUnder(state: State, { log }: PolicyOptions): void {
-  const { active, world, schema } = state
-  if (!active) return
-  const onError = (policy: string, message: string) => log.warn({ policy, message }, 'a policy could not be evaluated')
-  state.decider = makeDecider({ bundle: active, world, schema, evaluator: active.evaluator, onError })
-}
-
-function put(
-  state: State,
-  options: PolicyOptions,
-  checked: Checked,
-  files: PolicyFiles,
-  at: { activation: number; activatedAt: number },
-): void {
-  const texts = Object.fromEntries([...checked.policies].map(([id, { asPermit }]) => [id, asPermit]))
-  const before = state.active?.evaluator
-  state.active = { ...checked, files, ...at, evaluator: openEvaluator(texts, options.timeoutMs) }
-  decideUnder(state, options)
-  // Calls that are being decided finish under the policies that they began with.
-  before?.close()
-  for (const listener of state.listeners) listener()
-}
-
-/** The last good texts, when they are those that the ledger says were activated. */
-async function restore(state: State, options: PolicyOptions): Promise<void> {
-  const { store, ledger, log } = options
-  const stored = await lastBundle(store)
-  if (!stored) return
-  // Whoever can write the table could put other texts there, or take the latest row away; the ledger knows the right one.
-  const entry = await ledger.find(activationId(stored.activation))
-  const later = await ledger.find(activationId(stored.activation + 1))
-  if (later || entry?.body.version !== stored.version || versionOf(stored.files) !== stored.version) {
-    log.error({ activation: stored.activation }, 'the stored policies are not those that the ledger names; they stay unused')
-    return
-  }
-  const checked = await checkFiles(stored.files, state.schema, state.world)
-  if (checked.readable) put(state, options, checked, stored.files, stored)
-  else log.error({ version: stored.version }, 'the stored policies cannot be read by this version; they stay unused')
-}
+/** How often the store is asked for steps that another process took, in ms. */
+const FOLLOW_MS = 500
 
 async function refuse(state: State, options: PolicyOptions, version: string, findings: readonly Finding[]): Promise<void> {
   const { ledger, log, clock } = options
@@ -119,22 +74,12 @@ async function refuse(state: State, options: PolicyOptions, version: string, fin
   )
 }
 
-/** After the last that the store knows, and after any that only the ledger knows. */
-async function nextActivation({ store, ledger }: PolicyOptions): Promise<number> {
-  let next = ((await lastBundle(store))?.activation ?? 0) + 1
-  while (await ledger.find(activationId(next))) next++
-  return next
-}
-
-async function activate(state: State, options: PolicyOptions, checked: Checked, files: PolicyFiles): Promise<void> {
-  const { ledger, log, clock } = options
-  const at = { activation: await nextActivation(options), activatedAt: clock.now() }
-  const { version, policies } = checked
-  const entry = activatedEntry({ ...at, version, policies: policies.size, previous: state.active?.version, schema: state.schema.digest })
-  await ledger.append({ changes: [insertBundle({ ...at, version, files })], entries: [entry] })
+/** The folder changed, and nobody who may has agreed to it. */
+function propose(state: State, { log }: PolicyOptions, version: string, files: PolicyFiles): void {
   state.refused = undefined
-  put(state, options, checked, files, at)
-  log.info({ version, policies: policies.size, files: Object.keys(files).length }, 'policies are active')
+  state.pending = { version, files }
+  log.warn({ version, active: state.active?.version }, 'the policy folder changed; by the charter it is not active before it is reviewed')
+  for (const listener of state.listeners) listener()
 }
 
 const MAX_READINGS = 50
@@ -155,12 +100,20 @@ async function look(state: State, options: PolicyOptions): Promise<void> {
   const { read, version } = await readSettled(options.folder, state.seen)
   if (version === state.seen) return
   if ('findings' in read) await refuse(state, options, version, read.findings)
-  else if (version === state.active?.version) state.refused = undefined
-  else {
-    const checked = await checkFiles(read.files, state.schema, state.world)
+  else if (version === state.active?.version || (state.active && version === (await lastFolder(options.store)))) {
+    state.refused = undefined
+    state.pending = undefined
+  } else {
+    const { files } = read
+    const checked = await checkFiles(files, state.live.world)
     const bad = !checked.readable || checked.findings.some(({ severity }) => severity === 'error')
     if (bad) await refuse(state, options, version, checked.findings)
-    else await activate(state, options, checked, read.files)
+    // The charter that is in force says who may change it, not the one in the folder.
+    else if (state.governor) propose(state, options, version, files)
+    else {
+      const by = { author: 'folder', reviewers: [] }
+      await activate(state, options, { checked, files, by, folder: version, withdraw: state.active?.version })
+    }
   }
   // Only now: a store that could not write is tried again at the next look.
   state.seen = version
@@ -168,10 +121,10 @@ async function look(state: State, options: PolicyOptions): Promise<void> {
 
 /** The active texts stay active in a world that they don't fit any more: what can't be evaluated is denied. */
 async function reconsider(state: State, options: PolicyOptions): Promise<void> {
-  const { active, schema, world } = state
+  const { active, live } = state
   if (active) {
-    const { findings } = await checkFiles(active.files, schema, world)
-    if (state.active === active) state.active = { ...active, findings }
+    const { findings, schema } = await checkFiles(active.files, live.world)
+    Object.assign(active, { findings, schema })
     const errors = findings.filter(({ severity }) => severity === 'error')
     if (errors.length > 0)
       options.log.warn({ first: errors[0], errors: errors.length }, 'the active policies do not fit the tools any more')
@@ -180,7 +133,7 @@ async function reconsider(state: State, options: PolicyOptions): Promise<void> {
   await look(state, options)
 }
 
-function statusOf({ active, refused }: State): PolicyStatus {
+function statusOf({ active, refused, staged, pending, governor }: State): PolicyStatus {
   const policies = [...(active?.policies.values() ?? [])].map(({ id, effect, ask, file, line, reason }) => ({
     id,
     effect: ask ? ('hold' as const) : effect,
@@ -195,12 +148,15 @@ function statusOf({ active, refused }: State): PolicyStatus {
     policies,
     findings: active?.findings ?? [],
     refused,
+    staged: staged && { version: staged.version, mode: staged.stage.mode, percent: staged.stage.percent },
+    pending: pending?.version,
+    governor: governor?.version,
   }
 }
 
-async function checkSource({ schema, world }: State, source: string | PolicyFiles): Promise<Finding[]> {
+async function checkSource({ live }: State, source: string | PolicyFiles): Promise<Finding[]> {
   const read = typeof source === 'string' ? await readFolder(source) : { files: source }
-  return 'findings' in read ? read.findings : (await checkFiles(read.files, schema, world)).findings
+  return 'findings' in read ? read.findings : (await checkFiles(read.files, live.world)).findings
 }
 
 const MISSING: Decision = {
@@ -210,6 +166,11 @@ const MISSING: Decision = {
   fault: 'POLICY_MISSING',
   detail: 'No policy is active, so everything is refused.',
   reasons: [],
+}
+
+/** With the budgets that the active charter declares. */
+function schemaOf({ live, active }: State): WorldSchema {
+  return live.schema(Object.keys(active?.charter.budgets ?? {}))
 }
 
 async function schemaText({ json }: WorldSchema): Promise<string> {
@@ -225,13 +186,17 @@ async function schemaText({ json }: WorldSchema): Promise<string> {
 export async function openPolicy(options: PolicyOptions): Promise<Policy> {
   const { folder, log, world } = options
   const state: State = {
-    world,
-    schema: makeSchema(world),
+    live: createWorld(world),
     active: undefined,
-    decider: undefined,
+    staged: undefined,
+    governor: undefined,
+    steps: { activation: 0, stage: 0 },
     refused: undefined,
+    pending: undefined,
     seen: undefined,
+    held: new Map(),
     listeners: new Set(),
+    comparers: new Set(),
   }
   let tail: Promise<unknown> = Promise.resolve()
   /** One after another: two looks at once could activate in the wrong order. */
@@ -252,18 +217,28 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
   await restore(state, options)
   await look(state, options)
   const stop = watchFolder(folder, options.pollMs ?? 1000, lookSoon)
+  let following = false
+  const follower = setInterval(() => {
+    if (following) return
+    following = true
+    inTurn(() => follow(state, options))
+      .catch((error: unknown) => log.error({ err: error }, 'the store could not be asked which policies are active'))
+      .finally(() => (following = false))
+  }, FOLLOW_MS).unref()
 
   return {
-    async decide(request) {
-      try {
-        return state.decider ? await state.decider.decide(request) : MISSING
-      } catch (error) {
-        log.error({ err: error }, 'a decision failed')
-        const detail = 'The policy engine failed on this call.'
-        return { version: state.active?.version, world: undefined, effect: 'deny', fault: 'POLICY_ERROR', detail, reasons: [] }
-      }
+    decide: async (request) => (state.active ? decideStaged(state, state.active, request, options) : MISSING),
+    decideUnder: (version, request) => decideUnder(state, options, version, request),
+    budgets(agent, action) {
+      // A version that is tried may have budgets that the active one lacks.
+      const all = [state.staged, state.active].flatMap((loaded) => loaded?.decider.budgets(agent, action) ?? [])
+      return [...new Map(all.map((terms) => [terms.budget, terms])).values()]
     },
-    couldPermit: (principal, action, server) => state.decider?.couldPermit(principal, action, server) ?? false,
+    charter: () => state.active?.charter ?? defaultCharter,
+    couldPermit: (principal, action, server) =>
+      [state.active, state.staged?.stage.mode === 'canary' ? state.staged : undefined].some(
+        (loaded) => loaded?.decider.couldPermit(principal, action, server) === true,
+      ),
     version: () => state.active?.version,
     check(source) {
       // One at a time: each takes a thread and a processor.
@@ -272,17 +247,15 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
       return turn
     },
     active: () => statusOf(state),
+    versions: makeVersions(state, options, inTurn),
     async schema() {
-      const { schema } = state
+      const schema = schemaOf(state)
       return { digest: schema.digest, text: await schemaText(schema), leftOut: schema.leftOut }
     },
     async setWorld(next) {
-      const before = state.schema.digest
-      if (digestOf(next) === digestOf(state.world)) return
-      state.world = next
-      state.schema = makeSchema(next)
-      decideUnder(state, options)
-      if (state.schema.digest !== before) await inTurn(() => reconsider(state, options))
+      const before = schemaOf(state).digest
+      state.live.follow(next)
+      if (schemaOf(state).digest !== before) await inTurn(() => reconsider(state, options))
     },
     reload: () => inTurn(() => look(state, options)),
     on(listener) {
@@ -291,8 +264,8 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     },
     async close() {
       stop()
+      clearInterval(follower)
       await tail
-      state.active?.evaluator.close()
     },
   }
 }

@@ -1,4 +1,5 @@
 /** For this room's tests: a world, a request, and the room opened on a real store with a ledger that keeps entries in memory. */
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,9 @@ import { openPolicy } from './open-policy.ts'
 import type { PolicyOptions } from './open-policy.ts'
 import { policyMigrations } from './store.ts'
 import type { PolicyRequest, PolicyWorld } from './types.ts'
+
+/** The same for every room, as for every start on the same data folder. */
+export const KEY = generateKeyPairSync('ed25519').privateKey
 
 type ToolOf = PolicyWorld['tools'][number]
 
@@ -85,7 +89,7 @@ export async function openRoom(files: Record<string, string>, options: Partial<P
   const ledger = memoryLedger(store)
   const lines: string[] = []
   const log = makeLog('info', new Writable({ write: (chunk, _encoding, done) => (lines.push(String(chunk)), done()) }))
-  const policy = await openPolicy({ folder, world, store, ledger, log, clock: systemClock, timeoutMs: 5000, ...options })
+  const policy = await openPolicy({ folder, world, store, ledger, key: KEY, log, clock: systemClock, ...options })
   return {
     policy,
     folder,

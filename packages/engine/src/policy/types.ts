@@ -158,6 +158,8 @@ export type Finding = {
   column: number
   message: string
   suggestion?: string
+  /** The policy that it is about. */
+  policy?: string
 }
 
 /** Texts by file name. */
@@ -173,4 +175,10 @@ export type PolicyStatus = {
   findings: readonly Finding[]
   /** The folder as it is, when it can't become active. */
   refused: { version: string; at: number; findings: readonly Finding[] } | undefined
+  /** What is tried beside it. */
+  staged: { version: string; mode: 'shadow' | 'canary'; percent: number } | undefined
+  /** The folder as it is, when it waits for a review. */
+  pending: string | undefined
+  /** The version whose charter says who may change policies; undefined when whoever can write the folder may. */
+  governor: string | undefined
 }

@@ -1,0 +1,170 @@
+/** Versions by name: what rollouts do with them, one step after another, and decisions under one that is active no more. */
+import { Fault } from '@ephor/contract'
+import type { Change } from '@ephor/engine/kernel'
+import type { Part } from '@ephor/engine/ledger'
+import { activate, loadSigned, restore, restoreStage, signedFiles, stage, unstage } from './activate.ts'
+import type { By } from './activate.ts'
+import type { Charter } from './charter/charter.ts'
+import { checkFiles } from './check-files.ts'
+import type { Checked } from './check-files.ts'
+import { versionOf } from './digest.ts'
+import { charterOf } from './live.ts'
+import type { Governor, LiveOptions, State } from './live.ts'
+import type { Comparison } from './stages.ts'
+import { insertFiles, lastBundle, readFiles } from './store.ts'
+import type { Decision, Finding, PolicyFiles, PolicyRequest } from './types.ts'
+import { findSignature, lastStage, listActivations, wasActive } from './versions-store.ts'
+import type { Activation, Stage } from './versions-store.ts'
+
+export type Live = {
+  version: string | undefined
+  activation: number | undefined
+  /** Of the active version. */
+  charter: Charter | undefined
+  stage: Omit<Stage, 'salt'> | undefined
+  governor: Governor | undefined
+  /** A changed folder that waits for a review. */
+  pending: { version: string; files: PolicyFiles } | undefined
+}
+
+export interface Versions {
+  live(): Live
+  /** What keeps texts from becoming active, in the world as it is; the charter is undefined when it can't be read. */
+  inspect(files: PolicyFiles): Promise<{ version: string; findings: readonly Finding[]; charter: Charter | undefined }>
+  /** Puts texts under their version, so that they can be reviewed. They decide nothing by that. */
+  keep(files: PolicyFiles): Change
+  /** Texts that are what the version says. */
+  files(version: string): Promise<PolicyFiles | undefined>
+  /**
+   * Makes a kept version active, in one unit with `part`.
+   * @param how.beside the version that must be active until then
+   * @throws Fault PROPOSAL_STALE, POLICY_INVALID, BUNDLE_INVALID; then nothing changed.
+   */
+  activate(version: string, how: { beside: string | undefined; by: By; part: Part }): Promise<void>
+  /**
+   * Makes a version active that was active before, with the signature that it has. What it replaces decides nothing any more,
+   * held calls included; who may change policies stays as it is. @throws Fault BUNDLE_INVALID
+   */
+  reinstate(version: string, part: Part): Promise<void>
+  /** Tries a kept version beside the active one. @throws as `activate`. */
+  stage(version: string, how: { beside: string; mode: Stage['mode']; percent: number; by: By; part: Part }): Promise<void>
+  /** Ends the trial. @throws Fault CONFLICT when there is none. */
+  unstage(part: Part): Promise<void>
+  /** Newest first. */
+  history(limit: number): Promise<Activation[]>
+  wasActive(version: string): Promise<boolean>
+  /** Called with each call that two versions were asked. Returns what stops it. */
+  onCompared(listener: (comparison: Comparison) => void): () => void
+}
+
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
+/** Old versions in memory at most. */
+const MAX_HELD = 4
+
+async function keptFiles({ store }: LiveOptions, version: string): Promise<PolicyFiles> {
+  const files = await readFiles(store, version)
+  if (!files) throw new Fault('NOT_FOUND', `no policies are kept as ${version}`)
+  // The version was reviewed: whoever puts other texts into the row puts them under another name.
+  if (versionOf(files) !== version) throw new Fault('BUNDLE_INVALID', `what is stored as ${version} is something else`)
+  return files
+}
+
+/** @throws Fault POLICY_INVALID with the first thing that keeps the texts from becoming active. */
+async function checkKept({ live }: State, files: PolicyFiles): Promise<Checked> {
+  const checked = await checkFiles(files, live.world)
+  const error = checked.findings.find(({ severity }) => severity === 'error')
+  if (!error && checked.readable) return checked
+  const { file, line, column, message } = error ?? { file: '', line: 1, column: 1, message: 'the policies cannot be read' }
+  throw new Fault('POLICY_INVALID', `${file}:${line}:${column}: ${message}`, { where: `${file}:${line}:${column}` })
+}
+
+function requireBeside({ active }: State, beside: string | undefined): void {
+  if (active?.version !== beside)
+    throw new Fault('PROPOSAL_STALE', `${active?.version ?? 'nothing'} is active now, not ${beside ?? 'nothing'}`)
+}
+
+export function makeVersions(state: State, options: LiveOptions, inTurn: InTurn): Versions {
+  const { store } = options
+  return {
+    live() {
+      const { active, staged, governor, pending } = state
+      const { salt: _, ...stage } = staged?.stage ?? { salt: '' }
+      return {
+        version: active?.version,
+        activation: active?.activation,
+        charter: active?.charter,
+        stage: 'version' in stage ? stage : undefined,
+        governor,
+        pending,
+      }
+    },
+    async inspect(files) {
+      const { version, findings } = await checkFiles(files, state.live.world)
+      return { version, findings, charter: charterOf(files) }
+    },
+    keep: (files) => insertFiles(versionOf(files), files),
+    async files(version) {
+      const files = await readFiles(store, version)
+      return files && versionOf(files) === version ? files : undefined
+    },
+    activate: (version, { beside, by, part }) =>
+      inTurn(async () => {
+        requireBeside(state, beside)
+        const files = await keptFiles(options, version)
+        await activate(state, options, { checked: await checkKept(state, files), files, by, part })
+      }),
+    reinstate: (version, part) =>
+      inTurn(async () => {
+        const files = await signedFiles(options, version)
+        const checked = files && (await checkFiles(files, state.live.world))
+        // Whether it fits the tools of today is no question now: what does not is refused call by call.
+        if (!files || !checked?.readable)
+          throw new Fault('BUNDLE_INVALID', `what is stored as ${version} is not what was signed, or can't be read`)
+        await activate(state, options, { checked, files, part, withdraw: state.active?.version, governor: state.governor })
+      }),
+    stage: (version, { beside, mode, percent, by, part }) =>
+      inTurn(async () => {
+        requireBeside(state, beside)
+        const files = await keptFiles(options, version)
+        await stage(state, options, { checked: await checkKept(state, files), files, mode, percent, by, part })
+      }),
+    unstage: (part) => inTurn(() => unstage(state, options, part)),
+    history: (limit) => listActivations(store, limit),
+    wasActive: (version) => wasActive(store, version),
+    onCompared(listener) {
+      state.comparers.add(listener)
+      return () => void state.comparers.delete(listener)
+    },
+  }
+}
+
+/** Other processes on the same store take steps too: what they made active is active here within a second. */
+export async function follow(state: State, options: LiveOptions): Promise<void> {
+  const [bundle, step] = await Promise.all([lastBundle(options.store), lastStage(options.store)])
+  if ((bundle?.activation ?? 0) !== state.steps.activation) await restore(state, options)
+  else if ((step?.step ?? 0) !== state.steps.stage) await restoreStage(state, options)
+}
+
+/**
+ * Finishes a held call under the version that held it, whatever is active by now.
+ * @returns undefined when that version was rolled back, or replaced by whoever changed the folder
+ */
+export async function decideUnder(
+  state: State,
+  options: LiveOptions,
+  version: string,
+  request: PolicyRequest,
+): Promise<Decision | undefined> {
+  const { active, staged, held } = state
+  const canary = staged?.stage.mode === 'canary' ? staged : undefined
+  const known = [active, canary].find((loaded) => loaded?.version === version) ?? held.get(version)
+  if (known) return known.decider.decide(request)
+  const signature = await findSignature(options.store, version)
+  const loaded = signature && !signature.withdrawn ? await loadSigned(state, options, version) : undefined
+  if (!loaded) return undefined
+  const [oldest] = held.keys()
+  if (held.size >= MAX_HELD && oldest !== undefined) held.delete(oldest)
+  held.set(version, loaded)
+  return loaded.decider.decide(request)
+}

@@ -1,0 +1,54 @@
+/** What the parts of the room share: the rooms below, who is who, and what is asked of a person's standing. */
+import { Fault } from '@ephor/contract'
+import type { Clock, Logger, Store } from '@ephor/engine/kernel'
+import type { EntryDraft, Ledger } from '@ephor/engine/ledger'
+import { defaultCharter } from '@ephor/engine/policy'
+import type { Charter, Policy, PolicyFiles } from '@ephor/engine/policy'
+import { findProposal } from './store.ts'
+import type { Proposal, Someone, TestReport } from './types.ts'
+
+export type RolloutsOptions = {
+  store: Store
+  ledger: Ledger
+  policy: Pick<Policy, 'versions' | 'on'>
+  clock: Clock
+  log: Logger
+  /** Everybody, as identity knows them now. */
+  people: () => readonly Someone[]
+  /** Runs the `*.test.yaml` among the texts against the policies among them. */
+  runTests: (files: PolicyFiles) => Promise<TestReport>
+}
+
+export type Context = RolloutsOptions
+
+/** The charter that a change needs the authority of: the one in force, never the one proposed. */
+export function charterInForce({ policy }: Context): Charter {
+  const { governor, charter } = policy.versions.live()
+  if (!governor) return charter ?? defaultCharter
+  if (governor.charter) return governor.charter
+  const detail = `the charter of ${governor.version} is in force, and the store has lost it; an operator can roll back: ephor policy rollback`
+  throw new Fault('BUNDLE_INVALID', detail)
+}
+
+export function requireSomeone({ people }: Context, id: string): Someone {
+  const person = people().find((one) => one.id === id)
+  if (!person) throw new Fault('FORBIDDEN', 'nobody is known by that id')
+  return person
+}
+
+export async function getProposal({ store }: Context, id: string): Promise<Proposal> {
+  const proposal = await findProposal(store, id)
+  if (!proposal) throw new Fault('NOT_FOUND', `no proposal ${id}`)
+  return proposal
+}
+
+/** Words that somebody wrote go into the encrypted payload. */
+export function entryOf(
+  step: 'proposed' | 'reviewed' | 'staged' | 'promoted' | 'rolled-back' | 'withdrawn' | 'observed',
+  { id, version }: Pick<Proposal, 'id' | 'version'>,
+  body: EntryDraft['body'],
+  said?: { by: string; words: Record<string, string> },
+): EntryDraft {
+  const payloads = said ? Object.entries(said.words).map(([name, value]) => ({ name, subject: said.by, value })) : []
+  return { type: `rollout.${step}`, body: { proposal: id, version, ...body }, payloads }
+}
