@@ -4,11 +4,11 @@ import { Fault } from '@ephor/contract'
 import type { AgentPrincipal } from '@ephor/contract'
 import type { Broker } from '@ephor/engine/broker'
 import type { Identity } from '@ephor/engine/identity'
-import type { Clock, JsonObject, Logger } from '@ephor/engine/kernel'
+import type { Clock, Logger } from '@ephor/engine/kernel'
 import type { Policy } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
-import { classifyInboundRequest } from '@modelcontextprotocol/server'
 import { createCatalog } from './downstream/catalog.ts'
+import { classify } from './downstream/check-headers.ts'
 import { Rejection, bearerOf, checkAccept, checkContentType, checkHeadersOnce, checkHost, readMessage } from './downstream/check-request.ts'
 import { LOG_LEVELS } from './downstream/caller.ts'
 import { announceLists, createHub } from './downstream/hub.ts'
@@ -26,7 +26,7 @@ import type { Upstreams } from './upstream/upstreams.ts'
 export type GatewayRooms = {
   identity: Pick<Identity, 'identify'>
   broker: Pick<Broker, 'perform' | 'visible' | 'judgeServerRequest'>
-  registry: Pick<Registry, 'on' | 'agent'>
+  registry: Pick<Registry, 'on' | 'agent' | 'tool'>
   policy: Pick<Policy, 'on'>
   upstreams: Pick<Upstreams, 'connect' | 'release'>
   clock: Clock
@@ -48,34 +48,13 @@ const SERVER_ERROR = -32000
 const CHALLENGE = 'Bearer realm="ephor"'
 
 function reject(response: ServerResponse, log: Logger, error: unknown): void {
-  if (error instanceof Rejection) return sendError(response, error.status, error.id, error.code, error.message, error.fault)
+  if (error instanceof Rejection) return sendError(response, error.status, error.id, error.code, error.message, error.fault, {}, error.data)
   if (error instanceof Fault) {
     const challenge = error.status === 401 ? { 'www-authenticate': `${CHALLENGE}, error="invalid_token"` } : {}
     return sendError(response, error.status, null, SERVER_ERROR, error.message, error.code, challenge)
   }
   log.error({ err: error }, 'the MCP door failed')
   sendError(response, 500, null, -32603, 'Something failed inside Ephor', 'INTERNAL')
-}
-
-function header(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name]
-  return Array.isArray(value) ? value.join(', ') : value
-}
-
-/** Whether a message is of revision 2026-07-28, by its envelope, with its headers checked against it. @throws Rejection -32020 and others. */
-function isStateless(request: IncomingMessage, body: JsonObject | undefined): boolean {
-  const version = header(request, 'mcp-protocol-version')
-  const method = header(request, 'mcp-method')
-  const name = header(request, 'mcp-name')
-  const outcome = classifyInboundRequest({
-    httpMethod: request.method ?? 'POST',
-    ...(version === undefined ? {} : { protocolVersionHeader: version }),
-    ...(method === undefined ? {} : { mcpMethodHeader: method }),
-    ...(name === undefined ? {} : { mcpNameHeader: name }),
-    ...(body === undefined ? {} : { body }),
-  })
-  if (outcome.kind === 'reject') throw new Rejection(outcome.httpStatus, outcome.code, outcome.message, { id: body?.['id'] })
-  return outcome.kind === 'modern'
 }
 
 /** The parts below the door, wired to one another. */
@@ -90,6 +69,7 @@ function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
   const links = createLinks(rooms.upstreams, broker, log, (...heard) => hub(...heard))
   const catalog = createCatalog({
     broker,
+    tool: (server, name) => registry.tool(server, name),
     links,
     log,
     now: () => clock.now(),
@@ -169,7 +149,7 @@ export function createGateway(rooms: GatewayRooms): Gateway {
     const body = method === 'POST' ? readMessage(bytes ?? new Uint8Array(), settings.maxBodyBytes) : undefined
     lastHeard.set(who.principal.id, clock.now())
     const posted: Posted = { ...who, request, response, body }
-    await (isStateless(request, body) ? stateless : sessions).handle(posted)
+    await (classify(request, body) === 'stateless' ? stateless : sessions).handle(posted)
   }
 
   /** A long stream outlives the check at its start: a credential revoked meanwhile closes it. */

@@ -2,6 +2,7 @@
 import type { AgentPrincipal } from '@ephor/contract'
 import type { Broker } from '@ephor/engine/broker'
 import type { JsonObject, Logger } from '@ephor/engine/kernel'
+import type { Registry } from '@ephor/engine/registry'
 import { UriTemplate } from '@modelcontextprotocol/server'
 import { JsonObjectSchema, objectAt } from './caller.ts'
 import type { Links } from './links.ts'
@@ -25,6 +26,8 @@ export type Catalog = {
   /** The server that an exposed tool or prompt name means, and the server's own name of it. */
   split(principal: AgentPrincipal, exposed: string): { server: string; name: string }
   tools(principal: AgentPrincipal): JsonObject[]
+  /** The schema of a tool that this agent may see and that wants arguments repeated in headers. */
+  markedSchema(principal: AgentPrincipal, exposed: string): JsonObject | undefined
   list(principal: AgentPrincipal, kind: ListKind, signal: AbortSignal): Promise<JsonObject[]>
   /** The one server that a URI belongs to; undefined when none or several offer it. */
   route(principal: AgentPrincipal, uri: string, signal: AbortSignal): Promise<{ server: string; uri: string } | undefined>
@@ -35,6 +38,7 @@ export type Catalog = {
 
 export type CatalogOptions = {
   broker: Pick<Broker, 'visible'>
+  tool: Registry['tool']
   links: Links
   log: Logger
   now: () => number
@@ -58,8 +62,16 @@ function matches(template: UriTemplate, uri: string): boolean {
   }
 }
 
-export function createCatalog({ broker, links, log, now, listTimeoutMs, plainNames }: CatalogOptions): Catalog {
+export function createCatalog({ broker, tool, links, log, now, listTimeoutMs, plainNames }: CatalogOptions): Catalog {
   const routes = new Map<string, Routes>()
+  /** Which schemas mark arguments: looked at once each. */
+  const marked = new WeakMap<JsonObject, boolean>()
+
+  function isMarked(schema: JsonObject): boolean {
+    const known = marked.get(schema) ?? JSON.stringify(schema).includes('"x-mcp-header"')
+    marked.set(schema, known)
+    return known
+  }
 
   /** The server whose names go without its part. */
   function soleServer(principal: AgentPrincipal): string | undefined {
@@ -152,6 +164,14 @@ export function createCatalog({ broker, links, log, now, listTimeoutMs, plainNam
     split(principal, exposed) {
       const sole = soleServer(principal)
       return sole === undefined ? splitName(exposed) : { server: sole, name: exposed }
+    },
+
+    markedSchema(principal, exposed) {
+      const { server, name } = this.split(principal, exposed)
+      const schema = tool(server, name)?.definition.inputSchema
+      if (schema === undefined || !isMarked(schema)) return undefined
+      const seen = broker.visible(principal).find((visible) => visible.server === server)
+      return seen?.tools.some((visible) => visible.name === name) === true ? schema : undefined
     },
 
     tools(principal) {

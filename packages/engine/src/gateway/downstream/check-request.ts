@@ -13,13 +13,16 @@ export class Rejection extends Error {
   readonly code: number
   readonly id: Json | undefined
   readonly fault: FaultCode | undefined
+  /** More for the client's program, where the specification has it. */
+  readonly data: unknown
 
-  constructor(status: number, code: number, message: string, options: { id?: Json | undefined; fault?: FaultCode } = {}) {
+  constructor(status: number, code: number, message: string, options: { id?: Json | undefined; fault?: FaultCode; data?: unknown } = {}) {
     super(message)
     this.status = status
     this.code = code
     this.id = options.id
     this.fault = options.fault
+    this.data = options.data
   }
 }
 
@@ -58,7 +61,7 @@ export function checkHeadersOnce({ rawHeaders }: IncomingMessage): void {
   const seen = new Set<string>()
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? '').toLowerCase()
-    if (!ONCE.has(name)) continue
+    if (!ONCE.has(name) && !name.startsWith('mcp-param-')) continue
     if (seen.has(name)) throw new Rejection(400, INVALID_REQUEST, `The header ${name} stands twice`)
     seen.add(name)
   }

@@ -1,6 +1,7 @@
 /** What each MCP method does, in either revision: lists from the catalog, deeds through the broker. */
 import type { JsonObject } from '@ephor/engine/kernel'
 import { ProtocolError } from '@modelcontextprotocol/server'
+import { objectAt } from './caller.ts'
 import type { Caller } from './caller.ts'
 import type { Catalog } from './catalog.ts'
 import { performCall } from './perform-call.ts'
@@ -24,11 +25,21 @@ const METHOD_NOT_FOUND = -32601
 /** List results are for the principal they were made for, and stale as soon as a policy changes. */
 const FRESHNESS = { ttlMs: 0, cacheScope: 'private' } as const
 
+/** What a revision does not know in a tool's definition makes its clients refuse the whole list. */
+function fitting({ execution, outputSchema, ...tool }: JsonObject, stateless: boolean): JsonObject {
+  const isKnown = stateless || objectAt({ outputSchema: outputSchema ?? null }, 'outputSchema')?.['type'] === 'object'
+  return {
+    ...tool,
+    ...(outputSchema === undefined || !isKnown ? {} : { outputSchema }),
+    ...(execution === undefined || stateless ? {} : { execution }),
+  }
+}
+
 async function listed(catalog: Catalog, caller: Caller, method: string, params: JsonObject): Promise<JsonObject> {
   // Lists come whole, so no cursor was ever handed out.
   if (params['cursor'] !== undefined) throw invalidParams('params/cursor: this cursor is not known')
   const { principal, signal } = caller
-  if (method === 'tools/list') return { tools: catalog.tools(principal) }
+  if (method === 'tools/list') return { tools: catalog.tools(principal).map((tool) => fitting(tool, caller.stateless)) }
   if (method === 'resources/list') return { resources: await catalog.list(principal, 'resources', signal) }
   if (method === 'prompts/list') return { prompts: await catalog.list(principal, 'prompts', signal) }
   return { resourceTemplates: await catalog.list(principal, 'templates', signal) }

@@ -167,6 +167,7 @@ export async function openDoor(options: DoorOptions = {}) {
         changed.add(listener)
         return () => changed.delete(listener)
       },
+      tool: (server, name) => servers[server]?.tools.find((tool) => tool.name === name),
       agent: (id) => (retired.has(id) ? undefined : { ...AGENT, id }),
     },
     policy: {
@@ -212,7 +213,7 @@ export async function openDoor(options: DoorOptions = {}) {
 
 export type Door = Awaited<ReturnType<typeof openDoor>>
 
-/** The end of a chunked body, which is how every answer with a body comes. */
+/** The end of a chunked body; what comes with its length ends with the connection. */
 const END = /\r\n0\r\n\r\n$/
 
 /** Bytes as they are over a real socket; resolves with what came back until the answer or the connection ended, or `until` matched. */

@@ -1,7 +1,7 @@
 /** Takes the requests that do something through the broker: name to server, decide, run upstream, answer with the receipt. */
 import { Fault, isId } from '@ephor/contract'
 import type { Broker, Call, CallMethod, Performed } from '@ephor/engine/broker'
-import type { JsonObject } from '@ephor/engine/kernel'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
 import { ProtocolError } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import { JsonObjectSchema, META_CLIENT_CAPABILITIES, META_LOG_LEVEL, objectAt } from './caller.ts'
@@ -124,17 +124,18 @@ function runner({ links }: CallDeps, caller: Caller, method: CallMethod, target:
   return { run, kept }
 }
 
+const isFreshness = (value: Json | undefined): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+
 /** What the specification fixes about the result in each revision; the rest stays as the server sent it. */
-function fitted(caller: Caller, value: JsonObject): JsonObject {
-  const { resultType: _type, ttlMs, cacheScope, ...rest } = value
+function fitted(caller: Caller, method: CallMethod, value: JsonObject): JsonObject {
+  const { resultType: _type, ttlMs, cacheScope: _scope, ...rest } = value
   if (!caller.stateless) return rest
   // What one principal was permitted to read is never for a shared cache.
   return {
     ...rest,
     // Never the server's own: a question in a result that nobody decided must not pass for one that Ephor asks.
     resultType: 'complete',
-    ...(ttlMs === undefined ? {} : { ttlMs }),
-    ...(cacheScope === undefined ? {} : { cacheScope: 'private' }),
+    ...(method === 'resources/read' ? { ttlMs: isFreshness(ttlMs) ? ttlMs : 0, cacheScope: 'private' } : {}),
   }
 }
 
@@ -173,5 +174,5 @@ export async function performCall(deps: CallDeps, caller: Caller, method: CallMe
     return { result: refusal(method, shown), target }
   }
   const value = JsonObjectSchema.parse(performed.value)
-  return { result: withReceipt(fitted(caller, value), performed), target }
+  return { result: withReceipt(fitted(caller, method, value), performed), target }
 }

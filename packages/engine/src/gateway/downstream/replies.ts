@@ -2,7 +2,7 @@
 import { FAULTS, Fault } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import type { Performed } from '@ephor/engine/broker'
-import type { JsonObject } from '@ephor/engine/kernel'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
 import { isoTime } from '@ephor/engine/kernel'
 import { ProtocolError } from '@modelcontextprotocol/server'
 import { objectAt } from './caller.ts'
@@ -92,6 +92,13 @@ export function asProtocolError(error: unknown): ProtocolError {
     return new ProtocolError(INTERNAL_ERROR, 'Something failed inside Ephor; nothing more was permitted', { code: 'INTERNAL' })
   const code = error.status < 500 ? INVALID_PARAMS : INTERNAL_ERROR
   return new ProtocolError(code, `${FAULTS[error.code].title}: ${error.message}`, { code: error.code, advice: FAULTS[error.code].advice })
+}
+
+/** The JSON-RPC error that says what went wrong. */
+export function errorOf(error: unknown): { code: number; message: string; data?: Json } {
+  const { code, message, data } = asProtocolError(error)
+  // Came over the wire as JSON, or is ours; the type of `data` is what the SDK gives it.
+  return { code, message, ...(data === undefined ? {} : { data: data as Json }) }
 }
 
 export function invalidParams(message: string): ProtocolError {

@@ -1,15 +1,16 @@
-/** Sessions of revisions 2025-03-26 to 2025-11-25: one MCP server object each, bound to the agent that opened it. */
+/** Sessions of revisions 2025-03-26 to 2025-11-25, each bound to the agent that opened it (basic/transports, Streamable HTTP). */
 import type { ServerResponse } from 'node:http'
 import type { AgentPrincipal } from '@ephor/contract'
 import type { Clock, JsonObject } from '@ephor/engine/kernel'
-import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node'
-import type { JSONRPCMessage } from '@modelcontextprotocol/server'
-import { createEventRing, STANDALONE_STREAM } from './event-ring.ts'
-import { createBacklog, posted, weigh } from './posted.ts'
-import type { InFlight, Posted } from './posted.ts'
-import type { Session } from './session.ts'
-import { answerSession } from './session-server.ts'
-import type { SessionServerDeps } from './session-server.ts'
+import { SESSION_REVISIONS, answerRequest, greet, readInitialize } from './answer-session.ts'
+import type { SessionDeps } from './answer-session.ts'
+import { objectAt } from './caller.ts'
+import { Rejection } from './check-request.ts'
+import { createEventRing } from './event-ring.ts'
+import type { Posted } from './posted.ts'
+import { errorOf } from './replies.ts'
+import { Reply } from './reply.ts'
+import type { InFlight, Session } from './session.ts'
 import { sendError } from './wire-errors.ts'
 
 export type Sessions = {
@@ -25,24 +26,31 @@ export type Sessions = {
   close(): Promise<void>
 }
 
-export type SessionsOptions = SessionServerDeps & { clock: Clock; onClosed: (session: Session) => void }
+export type SessionsOptions = SessionDeps & { clock: Clock; onClosed: (session: Session) => void }
 
 const INVALID_REQUEST = -32600
+const SERVER_ERROR = -32000
+const SESSION_NOT_FOUND = -32001
+
+/** Since this revision a client understands events without data. */
+const PRIMES = '2025-11-25'
+
 const idOf = (body: JsonObject | undefined) => body?.['id']
 
 export function createSessions(options: SessionsOptions): Sessions {
-  const { clock, log, settings, onClosed } = options
+  const { clock, settings, onClosed } = options
   const sessions = new Map<string, Session>()
   const of = (agent: string) => [...sessions.values()].filter((session) => session.agent === agent)
   const isBusy = (session: Session) => session.open.size > 0 || session.inFlight.size > 0
 
   function end(session: Session): void {
     if (!sessions.delete(session.id)) return
-    for (const { controller, timer } of session.inFlight.values()) {
+    for (const { controller, reply, timer } of session.inFlight.values()) {
       clearTimeout(timer)
       controller.abort()
+      reply.end()
     }
-    session.transport.close().catch((error: unknown) => log.debug({ err: error }, 'a session did not close cleanly'))
+    session.standalone.end()
     onClosed(session)
   }
 
@@ -56,37 +64,22 @@ export function createSessions(options: SessionsOptions): Sessions {
     return true
   }
 
-  /** Learns which stream a request is answered on, and which requests of ours the client may answer. */
-  function onStored(session: Session, stream: string, message: JSONRPCMessage): void {
-    const entry = posted.getStore()?.entry
-    if (entry !== undefined && stream !== STANDALONE_STREAM) entry.stream ??= stream
-    if ('method' in message && 'id' in message) session.asked.add(message.id)
-  }
-
-  async function open(principal: AgentPrincipal): Promise<Session> {
+  function begin({ id: agent }: AgentPrincipal, params: JsonObject): Session {
     const id = clock.id('ses')
-    const ring = createEventRing((stream, message) => onStored(session, stream, message))
-    const transport = new NodeStreamableHTTPServerTransport({
-      sessionIdGenerator: () => id,
-      eventStore: ring,
-      retryInterval: 1000,
-      keepAliveMs: settings.keepAliveMs,
-      onsessionclosed: () => end(session),
-    })
+    const ring = createEventRing()
+    const standalone = new Reply(undefined, { ...settings, ring, headers: { 'mcp-session-id': id } })
     const session: Session = {
+      ...readInitialize(params),
       id,
-      agent: principal.id,
-      transport,
+      agent,
       ring,
+      standalone,
       inFlight: new Map(),
-      asked: new Set(),
+      asked: new Map(),
       open: new Map(),
-      standalone: undefined,
       lastSeen: clock.now(),
       logLevel: undefined,
-      notify: () => undefined,
     }
-    await answerSession(options, session, principal)
     sessions.set(id, session)
     return session
   }
@@ -94,7 +87,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   /** A connection that broke in the middle of a call: the call goes on for a while, in case the client resumes the stream. */
   function onBroken(entry: InFlight): void {
     clearTimeout(entry.timer)
-    if (entry.running) entry.timer = setTimeout(() => entry.controller.abort(), settings.resumeMs)
+    entry.timer = setTimeout(() => entry.controller.abort(), settings.resumeMs)
   }
 
   function track(session: Session, request: Posted, onClose: () => void): void {
@@ -107,77 +100,128 @@ export function createSessions(options: SessionsOptions): Sessions {
     })
   }
 
-  async function pass(session: Session, request: Posted): Promise<void> {
-    await posted.run(request, () => session.transport.handleRequest(request.request, request.response, request.body))
+  /** The stream of the session, or one that broke and is resumed. */
+  function handleGet(session: Session, request: Posted): void {
+    const { response } = request
+    const last = request.request.headers['last-event-id']
+    const found = typeof last === 'string' ? session.ring.after(last) : { stream: session.standalone.stream, missed: [] }
+    if (found === undefined) return sendError(response, 400, null, SERVER_ERROR, 'This event is not kept, or never was')
+    const { stream, missed } = found
+    const entry = [...session.inFlight.values()].find(({ reply }) => reply.stream === stream)
+    const live = entry?.reply ?? (stream === session.standalone.stream ? session.standalone : undefined)
+    if (live?.isOpen === true) return sendError(response, 409, null, SERVER_ERROR, 'This stream has a connection already')
+    clearTimeout(entry?.timer)
+    track(session, request, () => {
+      if (entry !== undefined && session.inFlight.has(entry.id)) onBroken(entry)
+    })
+    const reply = live ?? new Reply(undefined, { ...settings, headers: { 'mcp-session-id': session.id } })
+    reply.resume(response, missed)
+    // What came after the answer is nothing.
+    if (live === undefined) reply.end()
   }
 
-  async function handleGet(session: Session, request: Posted): Promise<void> {
-    const { response } = request
-    const lastEventId = request.request.headers['last-event-id']
-    const stream = typeof lastEventId === 'string' ? session.ring.streamOf(lastEventId) : STANDALONE_STREAM
-    const resumed = [...session.inFlight.values()].filter((entry) => entry.stream === stream)
-    for (const entry of resumed) clearTimeout(entry.timer)
-    track(session, request, () => {
-      if (session.standalone?.response === response) session.standalone = undefined
-      for (const entry of resumed) onBroken(entry)
+  /** Answers a request, unless the client cancelled it: then its stream ends without an answer (basic/utilities/cancellation). */
+  async function answer(session: Session, request: Posted, produce: (entry: InFlight) => Promise<JsonObject>): Promise<void> {
+    const id = idOf(request.body)
+    if (typeof id !== 'string' && typeof id !== 'number') return
+    const version = request.request.headers['mcp-protocol-version'] ?? session.revision
+    const reply = new Reply(request.response, {
+      ...settings,
+      ring: session.ring,
+      primes: typeof version === 'string' && version >= PRIMES,
+      headers: { 'mcp-session-id': session.id },
     })
-    if (stream === STANDALONE_STREAM && session.standalone === undefined)
-      session.standalone = { response, full: createBacklog(response, settings.maxBacklogBytes) }
-    await pass(session, request)
+    const entry: InFlight = { id, controller: new AbortController(), reply, timer: undefined }
+    session.inFlight.set(id, entry)
+    track(session, request, () => {
+      if (session.inFlight.get(id) === entry) onBroken(entry)
+    })
+    const message = await produce(entry).then(
+      (result) => ({ jsonrpc: '2.0', id, result }),
+      (error: unknown) => ({ jsonrpc: '2.0', id, error: errorOf(error) }),
+    )
+    clearTimeout(entry.timer)
+    session.inFlight.delete(id)
+    reply.end(entry.controller.signal.aborted ? undefined : message)
+  }
+
+  function accept({ response }: Posted): void {
+    response.writeHead(202).end()
   }
 
   async function handlePost(session: Session, request: Posted): Promise<void> {
     const { body, response } = request
     const id = idOf(body)
-    if (typeof id !== 'string' && typeof id !== 'number') return pass(session, request)
-    if (typeof body?.['method'] !== 'string') {
-      // An answer to a request that was never made could be meant for somebody else's.
-      if (!session.asked.delete(id)) return sendError(response, 400, null, INVALID_REQUEST, 'No request with this id waits for an answer')
-      return pass(session, request)
+    const method = body?.['method']
+    if (id === undefined) {
+      const cancelled = method === 'notifications/cancelled' ? objectAt(body, 'params')?.['requestId'] : undefined
+      if (typeof cancelled === 'string' || typeof cancelled === 'number') session.inFlight.get(cancelled)?.controller.abort()
+      return accept(request)
     }
-    if (session.inFlight.has(id)) return sendError(response, 400, id, INVALID_REQUEST, 'A request with this id is still being answered')
-    const entry: InFlight = { controller: new AbortController(), running: false, stream: undefined, timer: undefined }
-    session.inFlight.set(id, entry)
-    track(session, request, () => {
-      if (!entry.running) session.inFlight.delete(id)
-      else if (!response.writableFinished) onBroken(entry)
-    })
-    await pass(session, { ...request, entry })
+    if (typeof method !== 'string') {
+      const settle = typeof id === 'string' ? session.asked.get(id) : undefined
+      // An answer to a request that was never made could be meant for somebody else's.
+      if (settle === undefined) return sendError(response, 400, null, INVALID_REQUEST, 'No request with this id waits for an answer')
+      settle(body ?? {})
+      return accept(request)
+    }
+    if (method === 'initialize') return sendError(response, 400, id, INVALID_REQUEST, 'This session is initialized')
+    if ((typeof id === 'string' || typeof id === 'number') && session.inFlight.has(id))
+      return sendError(response, 400, id, INVALID_REQUEST, 'A request with this id is still being answered')
+    await answer(session, request, (entry) => answerRequest(options, session, entry, request, method))
   }
 
   async function handleInitialize(request: Posted): Promise<void> {
-    if (!makeRoom(request.principal.id))
-      return sendError(request.response, 429, idOf(request.body), -32000, 'Too many sessions of this agent; close one', 'RATE_LIMITED')
-    const session = await open(request.principal)
-    await handlePost(session, request)
-    if (session.transport.sessionId === undefined) end(session)
+    const { body, principal, response } = request
+    if (!makeRoom(principal.id))
+      return sendError(response, 429, idOf(body), SERVER_ERROR, 'Too many sessions of this agent; close one', 'RATE_LIMITED')
+    let session: Session
+    try {
+      session = begin(principal, objectAt(body, 'params') ?? {})
+    } catch (error) {
+      const { code, message } = errorOf(error)
+      throw new Rejection(400, code, message, { id: idOf(body) })
+    }
+    await answer(session, request, () => greet(options, principal, session.revision))
+  }
+
+  /** @throws Rejection 400, 404 */
+  function find({ request, principal, body }: Posted): Session {
+    const id = request.headers['mcp-session-id']
+    const session = typeof id === 'string' ? sessions.get(id) : undefined
+    if (id === undefined) throw new Rejection(400, SERVER_ERROR, 'Mcp-Session-Id is required: initialize first', { id: idOf(body) })
+    // Another agent's session is answered like one that doesn't exist.
+    if (session === undefined || session.agent !== principal.id)
+      throw new Rejection(404, SESSION_NOT_FOUND, 'Session not found', { id: idOf(body) })
+    const version = request.headers['mcp-protocol-version'] ?? session.revision
+    if (typeof version !== 'string' || !SESSION_REVISIONS.includes(version))
+      throw new Rejection(400, SERVER_ERROR, `Unsupported protocol version; sessions speak ${SESSION_REVISIONS.join(', ')}`, {
+        id: idOf(body),
+      })
+    return session
   }
 
   return {
     of,
 
     async handle(request) {
-      const id = request.request.headers['mcp-session-id']
-      if (id === undefined) {
-        if (request.body?.['method'] === 'initialize') return handleInitialize(request)
-        return sendError(request.response, 400, idOf(request.body), -32000, 'Mcp-Session-Id is required: initialize first')
-      }
-      const session = typeof id === 'string' ? sessions.get(id) : undefined
-      // Another agent's session is answered like one that doesn't exist.
-      if (session === undefined || session.agent !== request.principal.id)
-        return sendError(request.response, 404, idOf(request.body), -32001, 'Session not found')
+      if (request.request.headers['mcp-session-id'] === undefined && request.body?.['method'] === 'initialize')
+        return handleInitialize(request)
+      const session = find(request)
       session.lastSeen = clock.now()
       if (request.request.method === 'GET') return handleGet(session, request)
       if (request.request.method === 'POST') return handlePost(session, request)
-      return pass(session, request)
+      end(session)
+      request.response.writeHead(200).end()
     },
 
     notify(agent, id, method, params) {
       for (const session of sessions.values()) {
         if ((agent !== undefined && session.agent !== agent) || (id !== undefined && session.id !== id)) continue
+        const { standalone } = session
         // A reader who doesn't read is cut off; its client resumes from the last event it got.
-        if (session.standalone?.full(weigh(params ?? {}) + 100)) session.standalone.response.destroy()
-        session.notify(method, params)
+        if (standalone.waiting > settings.maxBacklogBytes) standalone.cut()
+        standalone.send({ jsonrpc: '2.0', method, ...(params === undefined ? {} : { params }) })
       }
     },
 

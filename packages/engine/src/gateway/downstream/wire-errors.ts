@@ -5,8 +5,8 @@ import type { FaultCode } from '@ephor/contract'
 import type { Json } from '@ephor/engine/kernel'
 
 /** Error responses carry the id of their request when it could be read, otherwise null (JSON-RPC 2.0 section 5). */
-function errorBody(id: Json | undefined, code: number, message: string, fault?: FaultCode): string {
-  const data = fault === undefined ? {} : { data: { code: fault, advice: FAULTS[fault].advice } }
+function errorBody(id: Json | undefined, code: number, message: string, fault?: FaultCode, more?: unknown): string {
+  const data = fault === undefined ? (more === undefined ? {} : { data: more }) : { data: { code: fault, advice: FAULTS[fault].advice } }
   const echoed = typeof id === 'string' || typeof id === 'number' ? id : null
   return JSON.stringify({ jsonrpc: '2.0', id: echoed, error: { code, message, ...data } })
 }
@@ -19,8 +19,9 @@ export function sendError(
   message: string,
   fault?: FaultCode,
   headers: Record<string, string> = {},
+  data?: unknown,
 ): void {
   if (response.headersSent || response.destroyed) return
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers })
-  response.end(errorBody(id, code, message, fault))
+  response.end(errorBody(id, code, message, fault, data))
 }

@@ -8,12 +8,11 @@ import {
 } from '@modelcontextprotocol/client'
 import { Fault } from '@ephor/contract'
 import { isObject } from './peer.ts'
+import { STATELESS_REVISION } from './request-headers.ts'
 import { UpstreamError } from './upstream-error.ts'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { UpstreamLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
-
-const STATELESS_VERSION = '2026-07-28'
 
 /** What agents' clients may be capable of; whether a server gets to use it is decided by policy, call by call. */
 const CLIENT_CAPABILITIES: JsonObject = { sampling: {}, elicitation: { form: {}, url: {} }, roots: {} }
@@ -23,7 +22,7 @@ export type Greeting = { stateless: boolean; protocolVersion: string; capabiliti
 /** The reserved `_meta` keys of one request (2026-07-28, basic). */
 export function envelope(clientInfo: JsonObject, capabilities: Json = CLIENT_CAPABILITIES): JsonObject {
   return {
-    [PROTOCOL_VERSION_META_KEY]: STATELESS_VERSION,
+    [PROTOCOL_VERSION_META_KEY]: STATELESS_REVISION,
     [CLIENT_INFO_META_KEY]: clientInfo,
     [CLIENT_CAPABILITIES_META_KEY]: capabilities,
   }
@@ -41,7 +40,7 @@ function greetingOf(result: JsonObject, stateless: boolean, protocolVersion: str
 
 function statelessGreeting(result: JsonObject): Greeting | undefined {
   const versions = result['supportedVersions']
-  return Array.isArray(versions) && versions.includes(STATELESS_VERSION) ? greetingOf(result, true, STATELESS_VERSION) : undefined
+  return Array.isArray(versions) && versions.includes(STATELESS_REVISION) ? greetingOf(result, true, STATELESS_REVISION) : undefined
 }
 
 async function initialize(peer: Peer, clientInfo: JsonObject, timeoutMs: number): Promise<Greeting> {

@@ -16,29 +16,33 @@ export function encodeHeader(value: string): string {
   return plain ? value : `=?base64?${Buffer.from(value).toString('base64')}?=`
 }
 
-function text(value: Json | undefined): string | undefined {
-  if (typeof value === 'string') return value
-  if (typeof value === 'boolean') return String(value)
-  if (typeof value !== 'number' || (Number.isInteger(value) && !Number.isSafeInteger(value))) return undefined
-  return String(value)
+/** What a header can repeat: not a number that has no exact decimal form. */
+function plain(value: Json | undefined): string | number | boolean | undefined {
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : value
+  return typeof value === 'string' || typeof value === 'boolean' ? value : undefined
 }
 
-/** Absent and null arguments have no header. The schema is bounded in depth by what was accepted. */
-export function paramHeaders(inputSchema: JsonObject, args: JsonObject): Record<string, string> {
-  const headers: Record<string, string> = {}
+/** The headers that a call must carry, with the values they repeat. The schema is bounded in depth by what was accepted. */
+export function markedArguments(inputSchema: JsonObject, args: JsonObject): Map<string, string | number | boolean> {
+  const marked = new Map<string, string | number | boolean>()
   function visit(schema: JsonObject, value: JsonObject): void {
     for (const [key, child] of Object.entries(object(schema['properties']) ?? {})) {
       const property = object(child)
       if (property === undefined || !Object.hasOwn(value, key)) continue
       const name = property['x-mcp-header']
-      const given = text(value[key])
+      const given = plain(value[key])
       const type = property['type']
-      const marked = typeof name === 'string' && TOKEN.test(name) && typeof type === 'string' && PRIMITIVE.has(type)
-      if (marked && given !== undefined && Object.keys(headers).length < MAX_HEADERS) headers[`Mcp-Param-${name}`] = encodeHeader(given)
+      const isMarked = typeof name === 'string' && TOKEN.test(name) && typeof type === 'string' && PRIMITIVE.has(type)
+      if (isMarked && given !== undefined && marked.size < MAX_HEADERS) marked.set(`Mcp-Param-${name}`, given)
       const inner = object(value[key])
       if (inner !== undefined) visit(property, inner)
     }
   }
   visit(inputSchema, args)
-  return headers
+  return marked
+}
+
+/** Absent and null arguments have no header. */
+export function paramHeaders(inputSchema: JsonObject, args: JsonObject): Record<string, string> {
+  return Object.fromEntries([...markedArguments(inputSchema, args)].map(([name, value]) => [name, encodeHeader(String(value))]))
 }
