@@ -1,32 +1,18 @@
-/** The disposable thread in which the official Cedar engine runs: it parses, validates and evaluates, and ends at the first throw. */
+/** The disposable thread in which the official Cedar engine runs: it parses, validates and formats, and ends at the first throw. */
 import { setFlagsFromString } from 'node:v8'
 import { parentPort } from 'node:worker_threads'
-import type { DetailedError, EntityJson, PolicyJson, SchemaJson, ValidationError } from '@cedar-policy/cedar-wasm/nodejs'
-
-/** One decision: every policy of the slice is written as a permit, so that one call reports all that are satisfied. */
-export type Question = {
-  slice: string
-  principal: { type: string; id: string }
-  action: { type: string; id: string }
-  resource: { type: string; id: string }
-  context: Record<string, never>
-  entities: EntityJson[]
-}
-/** Ids of the policies that are satisfied, and of those that could not be evaluated. */
-export type Evaluation = { satisfied: readonly string[]; errors: readonly { policy: string; message: string }[] }
+import type { DetailedError, SchemaJson, ValidationError } from '@cedar-policy/cedar-wasm/nodejs'
+import { withExactIntegers } from '@ephor/cedar'
+import type { PolicyJson } from '@ephor/cedar'
 
 /** What can be asked of the thread: argument and answer of each. */
 export type CedarCalls = {
   /** The syntax errors of a whole file, and how many policies and templates it holds. */
   syntax: [string, { errors: DetailedError[]; policies: number; templates: number }]
-  /** The JSON form of single policies; errors instead where one isn't a single static policy. */
+  /** The JSON form of single policies, integers beyond 2^53 as bigint; errors instead where one isn't a single static policy. */
   toJson: [string[], (PolicyJson | { errors: DetailedError[] })[]]
   validate: [{ schema: SchemaJson<string>; policies: Record<string, string> }, { errors: ValidationError[]; warnings: ValidationError[] }]
   schemaText: [SchemaJson<string>, string]
-  /** The policies of a bundle, all written as permits. */
-  load: [Record<string, string>, null]
-  /** `slices`: those that are new to this thread, by name, with the ids of their policies. */
-  evaluate: [{ slices: Record<string, readonly string[]>; questions: Question[] }, Evaluation[]]
 }
 export type CedarRequest = { [K in keyof CedarCalls]: { id: number; kind: K; argument: CedarCalls[K][0] } }[keyof CedarCalls]
 export type CedarReply = { id: number } & ({ value: unknown } | { broken: string })
@@ -35,18 +21,8 @@ export type CedarReply = { id: number } & ({ value: unknown } | { broken: string
 setFlagsFromString('--no-turbo-inline-js-wasm-calls')
 const cedar = await import('@cedar-policy/cedar-wasm/nodejs')
 
-let bundle: Record<string, string> = {}
-
 const fail = (errors: readonly DetailedError[]): never => {
   throw new Error(JSON.stringify(errors).slice(0, 2000))
-}
-
-function evaluate(question: Question): Evaluation {
-  const { slice, ...request } = question
-  const answer = cedar.statefulIsAuthorized({ ...request, preparsedPolicySetId: slice, validateRequest: false })
-  if (answer.type === 'failure') return { satisfied: [], errors: answer.errors.map(({ message }) => ({ policy: 'cedar', message })) }
-  const { reason, errors } = answer.response.diagnostics
-  return { satisfied: reason, errors: errors.map(({ policyId, error }) => ({ policy: policyId, message: error.message })) }
 }
 
 const calls: { [K in keyof CedarCalls]: (argument: CedarCalls[K][0]) => CedarCalls[K][1] } = {
@@ -57,8 +33,8 @@ const calls: { [K in keyof CedarCalls]: (argument: CedarCalls[K][0]) => CedarCal
   },
   toJson: (texts) =>
     texts.map((text) => {
-      const answer = cedar.policyToJson(text)
-      return answer.type === 'success' ? answer.json : { errors: answer.errors }
+      const answer = withExactIntegers(() => cedar.policyToJson(text))
+      return answer.type === 'success' ? (answer.json as PolicyJson) : { errors: answer.errors }
     }),
   validate({ schema, policies }) {
     const answer = cedar.validate({ schema, policies: { staticPolicies: policies } })
@@ -68,18 +44,6 @@ const calls: { [K in keyof CedarCalls]: (argument: CedarCalls[K][0]) => CedarCal
   schemaText(schema) {
     const answer = cedar.schemaToText(schema)
     return answer.type === 'failure' ? fail(answer.errors) : answer.text
-  },
-  load(policies) {
-    bundle = policies
-    return null
-  },
-  evaluate({ slices, questions }) {
-    for (const [name, ids] of Object.entries(slices)) {
-      const staticPolicies = Object.fromEntries(ids.map((id) => [id, bundle[id] ?? '']))
-      const answer = cedar.preparsePolicySet(name, { staticPolicies })
-      if (answer.type === 'failure') fail(answer.errors)
-    }
-    return questions.map(evaluate)
   },
 }
 

@@ -2,6 +2,8 @@
 import type { Json, JsonObject } from '@ephor/engine/kernel'
 
 export type Scalar = 'string' | 'long' | 'bool'
+/** What a string is declared to be that can be written in many ways. */
+export type Format = 'uri' | 'hostname'
 export type Field = { type: ValueType; required: boolean; nullable: boolean }
 export type RecordShape = {
   kind: 'record'
@@ -11,8 +13,18 @@ export type RecordShape = {
   closed: boolean
   /** Declared, but invisible to policies. */
   untyped: ReadonlySet<string>
+  /** Under which the schema declares it once. */
+  name?: string
+  /** Something in it has more than one form: a format, or null for what is absent. */
+  rewritten: boolean
 }
-export type ValueType = { kind: Scalar } | { kind: 'set'; element: Scalar } | { kind: 'person' } | RecordShape
+/** A `person` is given as an id, a `datetime` as text. */
+export type ValueType =
+  | { kind: Scalar; format?: Format | undefined }
+  | { kind: 'set'; element: Scalar; format?: Format | undefined }
+  | { kind: 'person' }
+  | { kind: 'datetime' }
+  | RecordShape
 
 /** An argument that policies can't see, and why. */
 export type LeftOut = { where: string; why: string }
@@ -24,11 +36,19 @@ const MAX_NAME = 128
 
 type Walk = { root: JsonObject; left: LeftOut[]; fields: number }
 
+const FORMATS: Record<string, Format> = {
+  uri: 'uri',
+  url: 'uri',
+  iri: 'uri',
+  hostname: 'hostname',
+  'idn-hostname': 'hostname',
+}
+
 const SCALARS: Record<string, Scalar> = { string: 'string', integer: 'long', boolean: 'bool' }
 
 const isObject = (value: Json | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-export const emptyRecord: RecordShape = { kind: 'record', fields: new Map(), closed: false, untyped: new Set() }
+export const emptyRecord: RecordShape = { kind: 'record', fields: new Map(), closed: false, untyped: new Set(), rewritten: false }
 
 /** Follows `#/…` references inside the schema. @returns undefined when one leads nowhere, outside, or in a circle */
 function resolve(schema: Json | undefined, walk: Walk): JsonObject | undefined {
@@ -72,15 +92,22 @@ function scalarOf(schema: JsonObject): Scalar | undefined {
   return values.length > 0 && values.every((value) => typeof value === 'string') ? 'string' : undefined
 }
 
+function formatOf({ format }: JsonObject, scalar: Scalar): { format?: Format } {
+  const known = scalar === 'string' && typeof format === 'string' && Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
+  return known === undefined ? {} : { format: known }
+}
+
+const isRewritten = ({ type, nullable }: Field) => nullable || (type.kind === 'record' ? type.rewritten : 'format' in type)
+
 function typeOf(schema: JsonObject, where: string, depth: number, walk: Walk): ValueType | string {
   if (schema.allOf !== undefined || schema.not !== undefined || schema.if !== undefined) return 'combined schemas have no one type'
   const scalar = scalarOf(schema)
-  if (scalar) return { kind: scalar }
+  if (scalar) return { kind: scalar, ...formatOf(schema, scalar) }
   if (schema.type === 'number') return 'Cedar has no floating-point numbers'
   if (schema.type === 'array') {
     const items = resolve(schema.items, walk)
     const element = items && scalarOf(items)
-    return element ? { kind: 'set', element } : 'only arrays of strings, integers or booleans have a type'
+    return element ? { kind: 'set', element, ...formatOf(items, element) } : 'only arrays of strings, integers or booleans have a type'
   }
   if (schema.type === 'object' && isObject(schema.properties)) {
     if (depth >= MAX_DEPTH) return `nested more than ${MAX_DEPTH} deep`
@@ -111,7 +138,8 @@ function recordOf(schema: JsonObject, where: string, depth: number, walk: Walk):
       else fields.set(name, { type, required: required.has(name), nullable: plain.nullable })
     }
   }
-  return { kind: 'record', fields, closed: schema.additionalProperties === false && schema.patternProperties === undefined, untyped }
+  const closed = schema.additionalProperties === false && schema.patternProperties === undefined
+  return { kind: 'record', fields, closed, untyped, rewritten: [...fields.values()].some(isRewritten) }
 }
 
 /** The record that `context.input` is for a tool with this JSON Schema, and what of the schema it leaves out. */

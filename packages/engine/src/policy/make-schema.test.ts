@@ -2,22 +2,25 @@
 import * as fc from 'fast-check'
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs'
 import type { Context } from '@cedar-policy/cedar-wasm/nodejs'
+import { toJson, typedRecord } from '@ephor/cedar'
 import { expect, test } from 'vitest'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
-import { buildRecord, checkValue } from './build-context.ts'
+import { canonicalInput } from './canonical-text.ts'
+import { checkValue } from './check-value.ts'
 import { inputTypeOf } from './input-type.ts'
 import { makeSchema } from './make-schema.ts'
-import { toolOf, world } from './policy.fixture.ts'
+import { contextOf } from './context-of.ts'
+import { requestOf, toolOf, world } from './policy.fixture.ts'
 
 test('the same world in another order gives the same schema, byte for byte', () => {
   const turned = { ...world, tools: world.tools.toReversed(), servers: world.servers.toReversed() }
-  expect(makeSchema(turned).digest).toBe(makeSchema(world).digest)
-  expect(JSON.stringify(makeSchema(turned).json)).toBe(JSON.stringify(makeSchema(world).json))
+  expect(makeSchema(turned, []).digest).toBe(makeSchema(world, []).digest)
+  expect(JSON.stringify(makeSchema(turned, []).json)).toBe(JSON.stringify(makeSchema(world, []).json))
 })
 
 test('each tool is an action in the groups of its kind and risk', () => {
-  expect(makeSchema(world).actions.get('mail/pay')?.groups).toEqual(['money', 'risk:critical', 'tools/call'])
-  expect(makeSchema(world).actions.get('prompts/get')?.groups).toEqual(['read'])
+  expect(makeSchema(world, []).actions.get('mail/pay')?.groups).toEqual(['money', 'risk:critical', 'tools/call'])
+  expect(makeSchema(world, []).actions.get('prompts/get')?.groups).toEqual(['read'])
 })
 
 test('what libraries write for optional, nested and referenced arguments has its type', () => {
@@ -89,6 +92,9 @@ const leaf = fc.constantFrom<Json>(
   { type: 'boolean' },
   { type: 'array', items: { type: 'integer' } },
   { type: 'number' },
+  { type: ['string', 'null'] },
+  { type: 'string', format: 'uri' },
+  { type: 'array', items: { type: 'string', format: 'hostname' } },
 )
 const name = fc.constantFrom('a', 'b', 'constructor', 'toString', 'x y', 'é"\\', 'Var', '__extn')
 const object = fc.letrec<{ node: Json; leaf: Json }>((tie) => ({
@@ -111,21 +117,40 @@ const value = fc.letrec<{ node: Json }>((tie) => ({
   ),
 }))
 
+const facts = {
+  door: 'mcp',
+  onBehalfOf: 'per_1',
+  approvals: [],
+  now: Date.UTC(2026, 10, 22, 23, 59),
+  session: { id: 'ses', calls: 3, startedAt: 0 },
+  labels: ['web'],
+  budgets: { pay_day: { used: 1, left: 2, limit: 3 }, other: { used: 0, left: 0, limit: 0 } },
+  amount: { value: 5, currency: 'EUR' },
+}
+const request = { ...requestOf('fs/t'), facts }
+const assessment = {
+  amount: facts.amount,
+  risk: { score: 5, tier: 'low', parts: [] },
+  mode: 'autonomous',
+  isRead: true,
+  charges: [],
+} as const
+
 test("whatever is built from an agent's arguments is what Cedar's own validator expects of the schema", () => {
   let accepted = 0
-  const small = { ...world, agents: [] }
   fc.assert(
     fc.property(
       fc.dictionary(name, object.node, { maxKeys: 4 }),
       fc.array(fc.dictionary(name, value.node, { maxKeys: 4 }), { minLength: 5 }),
       (properties, inputs) => {
-        const { json, actions } = makeSchema({ ...small, tools: [toolOf('t', 'read', properties)] })
-        const { context } = actions.get('fs/t')!
+        const { json, actions } = makeSchema({ tools: [toolOf('t', 'read', properties)] }, ['pay_day'])
+        const { context, type } = actions.get('fs/t')!
         for (const input of inputs) {
-          const source = { door: 'mcp', approvals: [], onBehalfOf: 'per_1', input }
-          if (checkValue(context, source, '') !== undefined) continue
+          const source = contextOf({ ...request, input: input as JsonObject }, assessment, new Set())
+          if (checkValue(context, source) !== undefined) continue
           accepted++
-          const call = { context: buildRecord(context, source) as Context, schema: json, action: { type: 'Action', id: 'fs/t' } }
+          const values = toJson(typedRecord(type, canonicalInput(context, source)))
+          const call = { context: values as Context, schema: json, action: { type: 'Action', id: 'fs/t' } }
           expect(cedar.checkParseContext(call)).toEqual({ type: 'success' })
         }
       },

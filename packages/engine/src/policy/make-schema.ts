@@ -1,8 +1,10 @@
 /** The Cedar schema of a world: the same world always gives the same schema, byte for byte. */
-import { createHash } from 'node:crypto'
 import type { ActionType, SchemaJson, Type, TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs'
-import { emptyRecord, inputTypeOf } from './input-type.ts'
-import type { Field, LeftOut, RecordShape, ValueType } from './input-type.ts'
+import type { CedarType, RecordType } from '@ephor/cedar'
+import { contextShapes } from './context-shape.ts'
+import { digestOf } from './digest.ts'
+import { inputTypeOf } from './input-type.ts'
+import type { LeftOut, RecordShape, ValueType } from './input-type.ts'
 import type { PolicyPrincipal, PolicyWorld } from './types.ts'
 
 /** One thing that can be asked for. */
@@ -14,6 +16,10 @@ export type ActionInfo = {
   groups: readonly string[]
   withGroups: ReadonlySet<string>
   context: RecordShape
+  /** The same for the engine. */
+  type: RecordType
+  /** What an operator confirmed of the tool; undefined for the protocol's own. */
+  tool: Pick<PolicyWorld['tools'][number], 'kind' | 'risk'> | undefined
 }
 
 export type WorldSchema = {
@@ -32,52 +38,55 @@ const GROUPS = new Set([...KINDS, ...RISKS, 'tools/call', 'server-request'])
 
 const CEDAR_NAMES = { string: 'String', long: 'Long', bool: 'Boolean' } as const
 
-const field = (type: ValueType, required: boolean): Field => ({ type, required, nullable: false })
-const text: ValueType = { kind: 'string' }
-const texts: ValueType = { kind: 'set', element: 'string' }
-
-function record(fields: Record<string, Field>): RecordShape {
-  const sorted = Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return { kind: 'record', fields: new Map(sorted), closed: false, untyped: new Set() }
-}
-
-function contextOf(input: RecordShape | undefined, extra: Record<string, Field>): RecordShape {
-  return record({ door: field(text, true), approvals: field(texts, true), input: field(input ?? emptyRecord, true), ...extra })
-}
-
-const AGENT_EXTRA = {
-  onBehalfOf: field({ kind: 'person' }, false),
-  paths: field(record({ all: field(texts, true), outside: field(texts, true) }), false),
-}
-
 function toCedar(type: ValueType): Type<string> {
   if (type.kind === 'person') return { type: 'Entity', name: 'Person' }
+  if (type.kind === 'datetime') return { type: 'Extension', name: 'datetime' }
   if (type.kind === 'set') return { type: 'Set', element: { type: CEDAR_NAMES[type.element] } }
   if (type.kind !== 'record') return { type: CEDAR_NAMES[type.kind] }
+  return type.name === undefined ? recordType(type) : { type: type.name }
+}
+
+function recordType(shape: RecordShape): Type<string> {
   const attributes: Record<string, TypeOfAttribute<string>> = {}
-  for (const [name, { type: inner, required, nullable }] of type.fields) {
-    attributes[name] = { ...toCedar(inner), required: required && !nullable }
-  }
+  for (const [name, { type, required, nullable }] of shape.fields) attributes[name] = { ...toCedar(type), required: required && !nullable }
   return { type: 'Record', attributes }
 }
 
-function action(id: string, principal: PolicyPrincipal['type'], groups: string[], context: RecordShape, server?: string): ActionInfo {
-  return { id, principal, server, groups, withGroups: new Set([id, ...groups]), context }
+function typeOf(type: ValueType): CedarType {
+  if (type.kind === 'person') return { kind: 'entity', name: 'Person' }
+  if (type.kind === 'datetime') return { kind: 'extension', name: 'datetime' }
+  if (type.kind === 'set') return { kind: 'set', element: { kind: type.element } }
+  return type.kind === 'record' ? typeOfRecord(type) : { kind: type.kind }
 }
 
-function protocolActions(): ActionInfo[] {
-  const extra = { ...AGENT_EXTRA, uri: field(text, false), name: field(text, false) }
+function typeOfRecord({ fields }: RecordShape): RecordType {
+  const attributes = [...fields].map(
+    ([name, { type, required, nullable }]) => [name, { type: typeOf(type), required: required && !nullable }] as const,
+  )
+  return { kind: 'record', attributes: new Map(attributes) }
+}
+
+type Draft = Pick<ActionInfo, 'id' | 'principal' | 'groups' | 'context'> & Partial<Pick<ActionInfo, 'server' | 'tool'>>
+
+function action(draft: Draft): ActionInfo {
+  const { id, groups, context } = draft
+  return { server: undefined, tool: undefined, ...draft, withGroups: new Set([id, ...groups]), type: typeOfRecord(context) }
+}
+
+type Shapes = ReturnType<typeof contextShapes>
+
+function protocolActions({ context }: Shapes): ActionInfo[] {
   return [
-    ...PROTOCOL_READS.map((id) => action(id, 'Agent', ['read'], contextOf(undefined, extra))),
-    ...SERVER_REQUESTS.map((id) => action(id, 'ToolServer', ['server-request'], contextOf(undefined, {}))),
+    ...PROTOCOL_READS.map((id) => action({ id, principal: 'Agent', groups: ['read'], context: context('protocol') })),
+    ...SERVER_REQUESTS.map((id) => action({ id, principal: 'ToolServer', groups: ['server-request'], context: context('server-request') })),
   ]
 }
 
 /** What is asked for in a group is also asked of the group itself, so that a rule on a group without members is still valid. */
-function groupActions(): ActionInfo[] {
+function groupActions({ context }: Shapes): ActionInfo[] {
   return [...GROUPS].map((id) => {
-    const isServer = id === 'server-request'
-    return action(id, isServer ? 'ToolServer' : 'Agent', [], contextOf(undefined, isServer ? {} : AGENT_EXTRA))
+    const [principal, kind] = id === 'server-request' ? (['ToolServer', id] as const) : (['Agent', 'tool'] as const)
+    return action({ id, principal, groups: [], context: context(kind) })
   })
 }
 
@@ -90,13 +99,30 @@ function actionType(info: ActionInfo): ActionType<string> {
 
 const STRING = { type: 'String' } as const
 const ENTITY_TYPES = {
-  Agent: { shape: { type: 'Record', attributes: { name: STRING, owner: STRING, purpose: STRING } } },
-  Person: {},
+  Agent: {
+    memberOfTypes: ['Team'],
+    shape: {
+      type: 'Record',
+      attributes: {
+        name: STRING,
+        owner: STRING,
+        purpose: STRING,
+        tier: { type: 'Long', required: false },
+        standing: { type: 'String', required: false },
+      },
+    },
+  },
+  Group: {},
+  Person: { memberOfTypes: ['Group'] },
+  Service: { memberOfTypes: ['Group'] },
+  Team: {},
   ToolServer: { shape: { type: 'Record', attributes: { folders: { type: 'Set', element: STRING } } } },
 } satisfies SchemaJson<string>[string]['entityTypes']
 
-export function makeSchema(world: PolicyWorld): WorldSchema {
-  const actions = new Map(protocolActions().map((info) => [info.id, info]))
+/** @param budgets names that the charter declares: `context.budget` has one optional record for each */
+export function makeSchema(world: Pick<PolicyWorld, 'tools'>, budgets: readonly string[]): WorldSchema {
+  const shapes = contextShapes(budgets)
+  const actions = new Map(protocolActions(shapes).map((info) => [info.id, info]))
   const leftOut: LeftOut[] = []
   for (const tool of world.tools) {
     const id = `${tool.server}/${tool.name}`
@@ -108,16 +134,16 @@ export function makeSchema(world: PolicyWorld): WorldSchema {
     const input = inputTypeOf(tool.inputSchema)
     for (const { where, why } of input.leftOut) leftOut.push({ where: `${id}#${where}`, why })
     const groups = [tool.kind, `risk:${tool.risk}`, 'tools/call']
-    actions.set(id, action(id, 'Agent', groups, contextOf(input.type, AGENT_EXTRA), tool.server))
+    const context = shapes.context('tool', input.type)
+    actions.set(id, action({ id, principal: 'Agent', groups, context, server: tool.server, tool: { kind: tool.kind, risk: tool.risk } }))
   }
-  const all = [...groupActions(), ...actions.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const all = [...groupActions(shapes), ...actions.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
   const json: SchemaJson<string> = {
-    '': { entityTypes: ENTITY_TYPES, actions: Object.fromEntries(all.map((info) => [info.id, actionType(info)])) },
+    '': {
+      commonTypes: Object.fromEntries(shapes.named.map((shape) => [shape.name ?? '', recordType(shape)])),
+      entityTypes: ENTITY_TYPES,
+      actions: Object.fromEntries(all.map((info) => [info.id, actionType(info)])),
+    },
   }
   return { json, digest: digestOf(json), actions, leftOut }
-}
-
-/** `sha256:…` of a value's JSON. */
-export function digestOf(value: unknown): string {
-  return `sha256:${createHash('sha256').update(JSON.stringify(value)).digest('hex')}`
 }

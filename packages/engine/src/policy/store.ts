@@ -1,18 +1,22 @@
-/** The bundles that were active, in the store: texts as JSON, one row an activation. */
-import type { Change, Migrations, Store } from '@ephor/engine/kernel'
-import type { PolicyFiles } from './types.ts'
+/** What decisions were made by, in the store: texts and worlds by their digests, and when which texts became active. */
+import type { Change, Json, Migrations, Store } from '@ephor/engine/kernel'
+import { digestOf } from './digest.ts'
+import type { PolicyFiles, PolicyWorld } from './types.ts'
 
 const TENANT = 'default'
 
 type Tables = {
-  policy_bundle: { tenant: string; activation: number; version: string; files: string; activated_at: number }
+  policy_bundle: { tenant: string; activation: number; version: string; activated_at: number }
+  policy_files: { tenant: string; version: string; files: string }
+  policy_world: { tenant: string; digest: string; parts: string }
+  policy_world_part: { tenant: string; digest: string; content: string }
 }
 
-export type StoredBundle = { activation: number; version: string; files: PolicyFiles; activatedAt: number }
+export type Activation = { activation: number; version: string; activatedAt: number }
 
 export const policyMigrations: Migrations = { room: 'policy', folder: new URL('./migrations/', import.meta.url) }
 
-export async function lastBundle(store: Store): Promise<StoredBundle | undefined> {
+export async function lastBundle(store: Store): Promise<Activation | undefined> {
   const row = await store
     .reader<Tables>()
     .selectFrom('policy_bundle')
@@ -21,16 +25,60 @@ export async function lastBundle(store: Store): Promise<StoredBundle | undefined
     .orderBy('activation', 'desc')
     .limit(1)
     .executeTakeFirst()
+  return row && { activation: row.activation, version: row.version, activatedAt: row.activated_at }
+}
+
+/** The texts as they are stored; whoever uses them checks that their digest is the version. */
+export async function readFiles(store: Store, version: string): Promise<PolicyFiles | undefined> {
+  const query = store.reader<Tables>().selectFrom('policy_files').select('files').where('tenant', '=', TENANT)
+  const row = await query.where('version', '=', version).executeTakeFirst()
+  return row && (JSON.parse(row.files) as PolicyFiles)
+}
+
+/** The world as it is stored; whoever uses it checks its digest. */
+export async function readWorld(store: Store, digest: string): Promise<PolicyWorld | undefined> {
+  const reader = store.reader<Tables>()
+  const query = reader.selectFrom('policy_world').select('parts').where('tenant', '=', TENANT)
+  const row = await query.where('digest', '=', digest).executeTakeFirst()
   if (!row) return undefined
-  const { activation, version, activated_at: activatedAt } = row
-  return { activation, version, files: JSON.parse(row.files) as PolicyFiles, activatedAt }
+  const parts = JSON.parse(row.parts) as Record<string, string>
+  const contents = await reader
+    .selectFrom('policy_world_part')
+    .select(['digest', 'content'])
+    .where('tenant', '=', TENANT)
+    .where('digest', 'in', Object.values(parts))
+    .execute()
+  const byDigest = new Map(contents.map(({ digest: part, content }) => [part, JSON.parse(content) as Json]))
+  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, byDigest.get(part) ?? null])) as unknown as PolicyWorld
 }
 
 /** Two activations at once can't both take a number: the second is a CONFLICT. */
-export function insertBundle({ activation, version, files, activatedAt }: StoredBundle): Change {
+export function insertBundle({ activation, version, activatedAt }: Activation): Change {
   return {
-    sql: 'INSERT INTO policy_bundle (tenant, activation, version, files, activated_at) VALUES (?, ?, ?, ?, ?)',
-    params: [TENANT, activation, version, JSON.stringify(files), activatedAt],
+    sql: 'INSERT INTO policy_bundle (tenant, activation, version, activated_at) VALUES (?, ?, ?, ?)',
+    params: [TENANT, activation, version, activatedAt],
     rows: 1,
   }
+}
+
+export function insertFiles(version: string, files: PolicyFiles): Change {
+  return {
+    sql: 'INSERT INTO policy_files (tenant, version, files) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    params: [TENANT, version, JSON.stringify(files)],
+  }
+}
+
+export function insertWorld(digest: string, world: PolicyWorld): Change[] {
+  const parts = Object.entries(world).map(([name, value]) => ({ name, content: JSON.stringify(value), digest: digestOf(value) }))
+  const named = JSON.stringify(Object.fromEntries(parts.map((part) => [part.name, part.digest])))
+  return [
+    {
+      sql: 'INSERT INTO policy_world (tenant, digest, parts) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+      params: [TENANT, digest, named],
+    },
+    ...parts.map((part) => ({
+      sql: 'INSERT INTO policy_world_part (tenant, digest, content) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+      params: [TENANT, part.digest, part.content],
+    })),
+  ]
 }
