@@ -8,33 +8,47 @@ import type { ScopeKey } from './policy-index.ts'
 import { readUid } from './read-values.ts'
 import { EntityRef } from './values.ts'
 
-export type Condition = { kind: 'when' | 'unless'; test: Test; body: ConditionJson['body'] }
+type Types = { principal?: string | undefined; resource?: string | undefined }
 
 export class Policy {
   readonly id: string
   readonly effect: 'permit' | 'forbid'
   /** Types that `is … in …` asks for; the index knows the rest of the scope. */
-  readonly principalType: string | undefined
-  readonly resourceType: string | undefined
-  readonly conditions: readonly Condition[]
+  readonly types: Types
+  readonly conditions: readonly ConditionJson[]
+  /** Those types and all conditions, as one. */
+  readonly test: Test
   /** What evaluating it costs at most, sets and texts aside. */
   readonly cost: number
-  /** The decision that looked at it last. */
+  /** It names several actions, so the index may find it more than once. */
+  readonly repeated: boolean
+  /** The decision that looked at it last, where `repeated`. */
   seen = 0
 
-  constructor(
-    id: string,
-    effect: 'permit' | 'forbid',
-    types: { principal?: string | undefined; resource?: string | undefined },
-    body: CompiledBody,
-  ) {
+  constructor(id: string, json: PolicyJson, types: Types, body: CompiledBody) {
     this.id = id
-    this.effect = effect
-    this.principalType = types.principal
-    this.resourceType = types.resource
-    this.conditions = body.conditions
+    this.effect = json.effect
+    this.types = types
+    this.conditions = json.conditions
+    this.test = types.principal === undefined && types.resource === undefined ? body.test : withTypes(types, body.test)
     this.cost = body.cost
+    this.repeated = 'entities' in json.action && json.action.entities.length > 1
   }
+
+  fits(principal: EntityUid, resource: EntityUid): boolean {
+    return fits(this.types, principal, resource)
+  }
+}
+
+function fits(types: Types, principal: EntityUid, resource: EntityUid): boolean {
+  return (
+    (types.principal === undefined || types.principal === principal.type) &&
+    (types.resource === undefined || types.resource === resource.type)
+  )
+}
+
+function withTypes(types: Types, test: Test): Test {
+  return (frame) => fits(types, frame.principal, frame.resource) && test(frame)
 }
 
 export class PolicySet {
@@ -58,7 +72,7 @@ export class PolicySet {
 }
 
 type Slots = TemplateLink['slots']
-type CompiledBody = { conditions: readonly Condition[]; cost: number }
+type CompiledBody = { test: Test; cost: number }
 
 /**
  * @param policies static policies and templates, in the JSON form that the official engine gives. Integers beyond 2^53 are bigint: see `withExactIntegers`.
@@ -69,11 +83,13 @@ export function compilePolicies(policies: Iterable<readonly [id: string, PolicyJ
   const compiled = new Map<string, Policy>()
   const index = new PolicyIndex<Policy>()
   const templates = new Map<string, { json: PolicyJson; body: CompiledBody }>()
+  const refuseTwice = (id: string) => {
+    if (compiled.has(id) || templates.has(id)) throw new CedarError('POLICY_DUPLICATE', `There are two policies \`${id}\`.`)
+  }
   const add = (id: string, json: PolicyJson, body: CompiledBody, slots: Slots) => {
-    if (compiled.has(id) || (slots !== NO_SLOTS && templates.has(id)))
-      throw new CedarError('POLICY_DUPLICATE', `There are two policies \`${id}\`.`)
+    refuseTwice(id)
     const [principal, resource] = [scopeOf(json.principal, slots.principal), scopeOf(json.resource, slots.resource)]
-    const policy = new Policy(id, effectOf(json), { principal: principal.type, resource: resource.type }, body)
+    const policy = new Policy(id, json, { principal: principal.type, resource: resource.type }, body)
     compiled.set(id, policy)
     for (const action of actionScopes(json.action)) index.add(policy, principal.key, action, resource.key)
   }
@@ -81,7 +97,7 @@ export function compilePolicies(policies: Iterable<readonly [id: string, PolicyJ
     about(id, () => {
       const body = compileBody(json)
       if (!hasSlot(json)) return add(id, json, body, NO_SLOTS)
-      if (templates.has(id)) throw new CedarError('POLICY_DUPLICATE', `There are two templates \`${id}\`.`)
+      refuseTwice(id)
       templates.set(id, { json, body })
     })
   }
@@ -107,21 +123,25 @@ function about(id: string, work: () => void): void {
   }
 }
 
-function compileBody({ conditions }: PolicyJson): CompiledBody {
+function compileBody({ effect, conditions }: PolicyJson): CompiledBody {
+  if (effect !== 'permit' && effect !== 'forbid') throw malformed(`the effect is \`permit\` or \`forbid\`, not \`${String(effect)}\``)
   if (!Array.isArray(conditions)) throw malformed('`conditions` is no list')
   let cost = 1
-  const compiled = conditions.map(({ kind, body }: ConditionJson): Condition => {
+  const tests = conditions.map(({ kind, body }: ConditionJson): Test => {
     if (kind !== 'when' && kind !== 'unless') throw malformed(`a condition is \`when\` or \`unless\`, not \`${String(kind)}\``)
     const { test, size } = compileExpr(body)
     cost += size
-    return { kind, test, body }
+    return kind === 'when' ? test : (frame) => !test(frame)
   })
-  return { conditions: compiled, cost }
+  return { test: every(tests), cost }
 }
 
-function effectOf({ effect }: PolicyJson): 'permit' | 'forbid' {
-  if (effect !== 'permit' && effect !== 'forbid') throw malformed(`the effect is \`permit\` or \`forbid\`, not \`${String(effect)}\``)
-  return effect
+function every(tests: readonly Test[]): Test {
+  const [first, second] = tests
+  if (!first) return () => true
+  if (!second) return first
+  if (tests.length === 2) return (frame) => first(frame) && second(frame)
+  return (frame) => tests.every((test) => test(frame))
 }
 
 const malformed = (what: string) => new CedarError('POLICY_MALFORMED', `the JSON form is not Cedar's: ${what}.`)

@@ -6,7 +6,7 @@ import { EvaluationFailure } from './evaluation-failure.ts'
 import type { FailureCode } from './evaluation-failure.ts'
 import { Frame } from './frame.ts'
 import type { EntityUid } from './json.ts'
-import type { EntityRef, RecordSource } from './values.ts'
+import type { RecordSource } from './values.ts'
 
 export type CedarRequest = { principal: EntityUid; action: EntityUid; resource: EntityUid; context: RecordSource }
 
@@ -40,11 +40,14 @@ export function evaluate(set: PolicySet, entities: Entities, request: CedarReque
   const decision = set.nextDecision()
   for (const policies of set.index.find(entities, frame.principal, frame.action, frame.resource)) {
     for (const policy of policies) {
-      if (policy.seen === decision || only?.has(policy.id) === false) continue
-      policy.seen = decision
+      if (only?.has(policy.id) === false) continue
+      if (policy.repeated) {
+        if (policy.seen === decision) continue
+        policy.seen = decision
+      }
       frame.charge(policy.cost)
       try {
-        if (holds(policy, frame)) (policy.effect === 'permit' ? permits : forbids).push(policy.id)
+        if (policy.test(frame)) (policy.effect === 'permit' ? permits : forbids).push(policy.id)
       } catch (failure) {
         if (!(failure instanceof EvaluationFailure)) throw failure
         errors.push({ policy: policy.id, message: failure.message, code: failure.code })
@@ -58,21 +61,11 @@ export function evaluate(set: PolicySet, entities: Entities, request: CedarReque
   return { decision: allowed ? 'allow' : 'deny', permits, forbids, reasons: forbids.length > 0 ? [...forbids] : [...permits], errors }
 }
 
-function holds(policy: Policy, frame: Frame): boolean {
-  if (!fits(policy, frame.principal, frame.resource)) return false
-  for (const { kind, test } of policy.conditions) if (test(frame) !== (kind === 'when')) return false
-  return true
-}
-
-function fits({ principalType, resourceType }: Policy, principal: EntityRef, resource: EntityRef): boolean {
-  return (principalType === undefined || principalType === principal.type) && (resourceType === undefined || resourceType === resource.type)
-}
-
 /** The policies whose scope covers the three. */
 export function coveringPolicies(set: PolicySet, entities: Entities, request: Omit<CedarRequest, 'context'>): Policy[] {
   const [principal, action, resource] = [entities.ref(request.principal), entities.ref(request.action), entities.ref(request.resource)]
   const found = new Set(set.index.find(entities, principal, action, resource).flat())
-  return [...found].filter((policy) => fits(policy, principal, resource)).sort((a, b) => (a.id < b.id ? -1 : 1))
+  return [...found].filter((policy) => policy.fits(principal, resource)).sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 /** Ids of the policies whose scope covers the three, whatever their conditions. */

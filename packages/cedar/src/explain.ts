@@ -1,14 +1,14 @@
 /** Why a decision came out as it did: which conditions of which policies held, and the values that they saw. */
 import { LIMITS } from './cedar-error.ts'
 import { compileExpr } from './compile-expr.ts'
-import type { Condition, Policy, PolicySet } from './compile-policies.ts'
+import type { Policy, PolicySet } from './compile-policies.ts'
 import type { Entities } from './entities.ts'
 import { coveringPolicies } from './evaluate.ts'
 import type { CedarRequest, PolicyFailure } from './evaluate.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import { Frame } from './frame.ts'
 import type { Test } from './code.ts'
-import type { ValueJson } from './json.ts'
+import type { ConditionJson, ValueJson } from './json.ts'
 import { toJson } from './to-json.ts'
 
 /** `held` is whether the condition let the policy pass: an `unless` holds where its expression is false. Undefined where it was not reached. */
@@ -29,7 +29,7 @@ export type PolicyExplained = {
 /** One for each policy whose scope covers the request. */
 export type Explanation = PolicyExplained[]
 
-const traced = new WeakMap<Condition, Test>()
+const traced = new WeakMap<ConditionJson, Test>()
 
 /** @throws CedarError as `evaluate` does */
 export function explain(set: PolicySet, entities: Entities, request: CedarRequest, options: { steps?: number } = {}): Explanation {
@@ -62,7 +62,7 @@ function explainPolicy(policy: Policy, frame: Frame): PolicyExplained {
 }
 
 /** Compiled a second time, with notes, when it is first asked for: decisions don't pay for it. */
-function tracedTest(condition: Condition): Test {
+function tracedTest(condition: ConditionJson): Test {
   let test = traced.get(condition)
   if (!test) traced.set(condition, (test = compileExpr(condition.body, true).test))
   return test
