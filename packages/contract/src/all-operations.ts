@@ -8,6 +8,7 @@ import { healthOperations } from './health.ts'
 import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
 import { policyOperations } from './policy.ts'
+import { policyAnalysisOperations } from './policy-analysis.ts'
 import { policyVersionsOperations } from './policy-versions.ts'
 import { registryOperations } from './registry.ts'
 import { vaultOperations } from './vault.ts'
@@ -20,6 +21,7 @@ export const allOperations = {
   ...identityOperations,
   ...vaultOperations,
   ...policyOperations,
+  ...policyAnalysisOperations,
   ...policyVersionsOperations,
   ...budgetsOperations,
   ...ledgerOperations,

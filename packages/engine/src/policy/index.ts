@@ -1,4 +1,8 @@
 /** Policy: Cedar texts from a folder, checked against the registry's world, and decisions under them. */
+export { analyze } from './analyze/analyze.ts'
+export { diff } from './analyze/diff-policies.ts'
+export { mountPolicyAnalysis } from './analyze/routes.ts'
+export type { Analysis, AnalysisFinding, Diff, Witness } from './analyze/types.ts'
 export { declaredBudgets } from './charter/charges.ts'
 export { Charter, defaultCharter } from './charter/charter.ts'
 export { readCharter } from './charter/read-charter.ts'

@@ -1,6 +1,9 @@
 /** Opens the room: what of the folder is active, what was refused, and decisions under the active one. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { activate, restore } from './activate.ts'
+import { analyze } from './analyze/analyze.ts'
+import { diff } from './analyze/diff-policies.ts'
+import type { Analysis, DiffResult } from './analyze/types.ts'
 import { defaultCharter } from './charter/charter.ts'
 import type { Charter } from './charter/charter.ts'
 import type { BudgetTerms } from './charter/charges.ts'
@@ -38,6 +41,10 @@ export interface Policy {
   version(): string | undefined
   /** @param source a folder, or texts by file name; checked against the world as it is. Changes nothing. */
   check(source: string | PolicyFiles): Promise<Finding[]>
+  /** What is wrong with texts as they stand together, in the world as it is. Changes nothing, and takes seconds. */
+  analyze(files: PolicyFiles): Promise<Analysis>
+  /** Which requests two sets of texts decide differently. */
+  diff(from: PolicyFiles, to: PolicyFiles): Promise<DiffResult>
   active(): PolicyStatus
   /** What rollouts do with versions. */
   readonly versions: Versions
@@ -206,6 +213,12 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     return turn
   }
   let checks: Promise<unknown> = Promise.resolve()
+  /** One at a time: each takes a thread and a processor. */
+  function checkInTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = checks.then(work)
+    checks = turn.catch(() => undefined)
+    return turn
+  }
   let looking = false
   function lookSoon(): void {
     if (looking) return
@@ -240,12 +253,9 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
         (loaded) => loaded?.decider.couldPermit(principal, action, server) === true,
       ),
     version: () => state.active?.version,
-    check(source) {
-      // One at a time: each takes a thread and a processor.
-      const turn = checks.then(() => checkSource(state, source))
-      checks = turn.catch(() => undefined)
-      return turn
-    },
+    check: (source) => checkInTurn(() => checkSource(state, source)),
+    analyze: (files) => checkInTurn(() => analyze(files, state.live.world)),
+    diff: (from, to) => checkInTurn(() => diff(from, to, state.live.world)),
     active: () => statusOf(state),
     versions: makeVersions(state, options, inTurn),
     async schema() {

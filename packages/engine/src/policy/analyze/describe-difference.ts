@@ -45,7 +45,10 @@ function exampleText({ principal, resource, context, entities }: Witness): strin
 
 /** The changed policies that speak, and what the same policy said in the other version. */
 function becauseOf(speaking: readonly Side[], sides: readonly Side[]): Difference['because'] {
-  return speaking.flatMap((side) => {
+  const speaksTwice = ({ named, version }: Side) => speaking.some((one) => one.named === named && one.version !== version)
+  // Where a policy says the same in both versions, it is not what makes the difference.
+  const different = speaking.some((side) => !speaksTwice(side)) ? speaking.filter((side) => !speaksTwice(side)) : speaking
+  return different.flatMap((side) => {
     const entry = ({ named, version, json }: Side, holds: boolean) => ({ policy: named, version, holds, condition: printConditions(json) })
     const other = sides.find(({ named, version, changed }) => changed && named === side.named && version !== side.version)
     return [entry(side, true), ...(other && !speaking.includes(other) ? [entry(other, false)] : [])]

@@ -4,7 +4,7 @@ import { checkFiles } from '../check-files.ts'
 import type { Checked } from '../check-files.ts'
 import { makeSchema } from '../make-schema.ts'
 import type { WorldSchema } from '../make-schema.ts'
-import type { Finding, PolicyFiles, PolicyWorld } from '../types.ts'
+import type { PolicyFiles, PolicyWorld } from '../types.ts'
 import { examplesOf, isBroken, LIMITS } from './analyze.ts'
 import { together } from './check-policies.ts'
 import { merge } from './describe-difference.ts'
@@ -17,7 +17,7 @@ import { requestClasses } from './request-classes.ts'
 import type { EncodedClass } from './request-classes.ts'
 import { startSolver } from './start-solver.ts'
 import type { SolverLimits } from './start-solver.ts'
-import type { Diff, Effect, Subject, Undecided } from './types.ts'
+import type { DiffResult, Effect, Subject, Undecided } from './types.ts'
 
 /** A policy of one version: its id says of which, the rest is as it was. */
 export type Version = 'from' | 'to'
@@ -100,13 +100,6 @@ async function differencesIn(of: EncodedClass, sides: readonly Side[], prover: P
 /** Everything that both versions know: a budget that only one declares is one that a call may have or not. */
 const schemaOf = (world: PolicyWorld, ...charters: readonly Charter[]): WorldSchema =>
   makeSchema(world, [...new Set(charters.flatMap(({ budgets }) => Object.keys(budgets)))].toSorted())
-
-export type DiffResult = Diff & {
-  /** Why nothing was compared: a version with errors decides nothing. */
-  broken?: { version: Version; findings: readonly Finding[] }
-  /** The charters differ; what a charter takes away beside the policies is not compared. */
-  charter: boolean
-}
 
 export async function diff(from: PolicyFiles, to: PolicyFiles, world: PolicyWorld, limits: SolverLimits = LIMITS): Promise<DiffResult> {
   const started = performance.now()

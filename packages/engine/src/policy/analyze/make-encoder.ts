@@ -177,10 +177,10 @@ export function makeEncoder(of: RequestClass, namespace: Namespace): Encoder {
       return child.smt === text(of.action) && within ? 'true' : same
     }
     if (!canBeIn(namespace, child.type, parent.type)) return same
-    const key = `in ${child.type} ${parent.type} ${child.smt} ${parent.smt}`
-    const isNew = !known.has(`?Bool${key}`)
-    const smt = anything(key, 'Bool')
-    if (isNew) unknowns.push({ where: 'parent', type: child.type, id: child.smt, parentType: parent.type, parentId: parent.smt, smt })
+    const smt = apply(`in ${child.type} ${parent.type} ${parent.smt}`, child.smt, 'Bool')
+    if (!known.has(`i${smt}`))
+      unknowns.push({ where: 'parent', type: child.type, id: child.smt, parentType: parent.type, parentId: parent.smt, smt })
+    known.set(`i${smt}`, smt)
     return or(same, smt)
   }
 

@@ -87,7 +87,9 @@ function scope(variable: string, of: ScopeJson): string[] {
 
 /** Whom and what a policy is for, and its conditions; empty when it has none. The action is not among them. */
 export function printConditions({ principal, resource, conditions }: PolicyJson): string {
-  const parts = conditions.map(({ kind, body }) => (kind === 'when' ? printExpression(body, 2) : `!(${printExpression(body)})`))
-  const text = [...scope('principal', principal), ...scope('resource', resource), ...parts].join(' && ')
+  const around = [...scope('principal', principal), ...scope('resource', resource)]
+  const level = around.length + conditions.length > 1 ? 2 : 0
+  const parts = conditions.map(({ kind, body }) => (kind === 'when' ? printExpression(body, level) : `!(${printExpression(body)})`))
+  const text = [...around, ...parts].join(' && ')
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
 }

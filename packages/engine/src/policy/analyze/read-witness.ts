@@ -1,5 +1,5 @@
 /** From the solver's answer to a request: what it says nothing of gets an ordinary value. */
-import type { EntityJson } from '@ephor/cedar'
+import type { EntityJson, EntityUidJson } from '@ephor/cedar'
 import type { Encoder, Namespace, Unknown } from './make-encoder.ts'
 import { readScalar, readSet, readTree } from './smt.ts'
 import type { Tree } from './smt.ts'
@@ -13,8 +13,8 @@ export type Examples = { principal(type: string): string; resource: string }
 /** The terms whose values make the request. */
 export function valuesOf({ principal, resource }: Encoder, unknowns: readonly Unknown[], declared: (smt: string) => boolean): string[] {
   const ids = unknowns.flatMap((one) => (one.where === 'context' ? [] : one.where === 'parent' ? [one.id, one.parentId] : [one.id]))
-  const roots = [principal, resource].flatMap((root) => ('smt' in root && declared(root.smt) ? [root.smt] : []))
-  return [...new Set([...unknowns.map(({ smt }) => smt), ...ids, ...roots])]
+  const roots = [principal, resource].flatMap((root) => ('smt' in root ? [root.smt] : []))
+  return [...new Set([...unknowns.map(({ smt }) => smt), ...[...ids, ...roots].filter(declared)])]
 }
 
 /** Characters that no policy names can be any others: readable ones, the same for the same. */
@@ -150,7 +150,15 @@ function entitiesOf(
 
 export type Answer = { encoder: Encoder; unknowns: readonly Unknown[]; asked: readonly string[]; model: string; script: string }
 
-/** @returns the request in readable characters, then as the solver wrote it; none where it can't be told */
+/** The same request of another principal. */
+function renamed(witness: Witness, id: string): Witness {
+  const { principal } = witness
+  const isIt = (uid: EntityUidJson) => 'id' in uid && uid.type === principal.type && uid.id === principal.id
+  const uid = { type: principal.type, id }
+  return { ...witness, principal: uid, entities: witness.entities.map((one) => (isIt(one.uid) ? { ...one, uid } : one)) }
+}
+
+/** @returns the request as it reads best, then ever nearer to what the solver wrote; none where it can't be told */
 export function readWitness(answer: Answer, namespace: Namespace, examples: Examples): Witness[] {
   const { encoder, unknowns, asked, model, script } = answer
   const answers = readTree(model)
@@ -165,7 +173,8 @@ export function readWitness(answer: Answer, namespace: Namespace, examples: Exam
     return { principal, action, resource, context: contextOf(encoder.of.context, [], unknowns, reading), entities }
   }
   try {
-    return [read(readable(script)), read((value) => value)]
+    const plain = read(readable(script))
+    return [renamed(plain, examples.principal(plain.principal.type)), plain, read((value) => value)]
   } catch (error) {
     if (error instanceof Unreadable) return []
     throw error

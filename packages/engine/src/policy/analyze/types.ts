@@ -55,3 +55,10 @@ export type Diff = {
   undecided: Undecided[]
   work: Analysis['work']
 }
+
+export type DiffResult = Diff & {
+  /** Why nothing was compared: a version with errors decides nothing. */
+  broken?: { version: 'from' | 'to'; findings: readonly Finding[] }
+  /** The charters differ; what a charter takes away beside the policies is not compared. */
+  charter: boolean
+}
