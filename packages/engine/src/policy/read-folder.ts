@@ -2,6 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CHARTER_FILE } from './charter/read-charter.ts'
+import { CHARTER_FILE } from './charter/read-charter.ts'
 import type { Finding, PolicyFiles } from './types.ts'
 
 /** Far above what the check accepts: only keeps a stray file from being read into memory. */
@@ -31,7 +32,8 @@ export async function readFolder(folder: string): Promise<{ files: PolicyFiles }
   }
   for (const name of names) {
     // What it restricts would silently not be.
-    if (/^charter\.ya?ml$/i.test(name) && name !== CHARTER_FILE) findings.push(failure('FILE_NAME', name, `name the charter ${CHARTER_FILE}`))
+    if (/^charter\.ya?ml$/i.test(name) && name !== CHARTER_FILE)
+      findings.push(failure('FILE_NAME', name, `name the charter ${CHARTER_FILE}`))
     try {
       const file = join(folder, name)
       const about = await stat(file)
