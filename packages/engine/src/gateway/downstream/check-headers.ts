@@ -1,9 +1,10 @@
 /** Headers of revision 2026-07-28 repeat what the body says: whoever stands in front may have decided by them, so both must agree. */
 import type { IncomingMessage } from 'node:http'
-import { UnsupportedProtocolVersionError, classifyInboundRequest } from '@modelcontextprotocol/server'
+import { PROTOCOL_VERSION_META_KEY, UnsupportedProtocolVersionError, classifyInboundRequest } from '@modelcontextprotocol/server'
 import type { JsonObject } from '@ephor/engine/kernel'
 import { markedArguments } from '../upstream/param-headers.ts'
 import { STATELESS_REVISION, nameIn } from '../upstream/request-headers.ts'
+import { SESSION_REVISIONS } from './answer-session.ts'
 import { objectAt } from './caller.ts'
 import { Rejection } from './check-request.ts'
 
@@ -47,6 +48,9 @@ function checkStandardHeaders(request: IncomingMessage, body: JsonObject): void 
  */
 export function classify(request: IncomingMessage, body: JsonObject | undefined): 'session' | 'stateless' {
   const version = header(request, 'mcp-protocol-version')
+  // Nothing says that it is of the newer revision: most requests, and the SDK's schemas need not look at them again.
+  const claims = objectAt(objectAt(body, 'params'), '_meta')?.[PROTOCOL_VERSION_META_KEY] !== undefined
+  if (!claims && (version === undefined || SESSION_REVISIONS.includes(version))) return 'session'
   const method = header(request, 'mcp-method')
   const outcome = classifyInboundRequest({
     httpMethod: request.method ?? 'POST',
