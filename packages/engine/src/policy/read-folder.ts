@@ -2,7 +2,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CHARTER_FILE } from './charter/read-charter.ts'
-import { CHARTER_FILE } from './charter/read-charter.ts'
 import type { Finding, PolicyFiles } from './types.ts'
 
 /** Far above what the check accepts: only keeps a stray file from being read into memory. */
