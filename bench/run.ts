@@ -5,8 +5,9 @@ import { benchDecisions } from './decisions.ts'
 import { benchGateway } from './gateway.ts'
 import { machine } from './measure.ts'
 import { benchMemory } from './memory.ts'
+import { benchPolicy } from './policy/index.ts'
 
-const benches = { decisions: benchDecisions, gateway: benchGateway, memory: benchMemory }
+const benches = { decisions: benchDecisions, gateway: benchGateway, memory: benchMemory, policy: benchPolicy }
 
 const names = process.argv.slice(2).filter((word) => !word.startsWith('-'))
 const unknown = names.find((name) => !(name in benches))
