@@ -13,19 +13,34 @@ import { readValue } from './read-values.ts'
 import { CedarSet, EntityRef, MapRecord, RecordSource, equal, weigh } from './values.ts'
 import type { Value } from './values.ts'
 
+/** Tests that several policies have in common, by their JSON text: shared, thousands of policies stay small enough for the processor's cache. */
+export type SharedTests = Map<string, { test: Test; size: number }>
+
+/** Parts of the JSON of a test that is shared, at most. */
+const SHARED_SIZE = 100
+
 export class ExprCompiler {
   /** Expressions so far: what a run costs at most, sets and texts aside. */
   size = 0
-  readonly #traced: boolean
+  readonly #shared: SharedTests | undefined
   #depth = 0
 
-  /** @param traced notes what is read in the frame: for explanations */
-  constructor(traced: boolean) {
-    this.#traced = traced
+  /** @param shared absent for explanations, which note what is read in the frame */
+  constructor(shared: SharedTests | undefined) {
+    this.#shared = shared
   }
 
   test(json: unknown): Test {
-    return testOf(this.compile(json))
+    const text = this.#shared && textOf(json)
+    const known = text === undefined ? undefined : this.#shared?.get(text)
+    if (known) {
+      this.#grow(known.size)
+      return known.test
+    }
+    const before = this.size
+    const test = testOf(this.compile(json))
+    if (text !== undefined) this.#shared?.set(text, { test, size: this.size - before })
+    return test
   }
 
   compile(json: unknown): Code {
@@ -95,6 +110,11 @@ export class ExprCompiler {
     }
   }
 
+  #grow(by: number): void {
+    this.size += by
+    if (this.size > LIMITS.policySize) throw new CedarError('POLICY_TOO_LARGE', `A policy has more than ${LIMITS.policySize} expressions.`)
+  }
+
   #at(body: unknown, name: string): Code {
     return this.compile(field(body, name))
   }
@@ -115,10 +135,9 @@ export class ExprCompiler {
     }
     const tests = rights.reverse().map((json) => this.test(json))
     const stop = operator === '||'
-    if (tests.length === 2) {
-      const [a, b] = tests as [Test, Test]
-      return truth(stop ? (frame) => a(frame) || b(frame) : (frame) => a(frame) && b(frame))
-    }
+    const [a, b, c] = tests as [Test, Test, Test?]
+    if (!c) return truth(stop ? (frame) => a(frame) || b(frame) : (frame) => a(frame) && b(frame))
+    if (tests.length === 3) return truth(stop ? (frame) => a(frame) || b(frame) || c(frame) : (frame) => a(frame) && b(frame) && c(frame))
     return truth((frame) => {
       for (const test of tests) if (test(frame) === stop) return stop
       return !stop
@@ -166,7 +185,7 @@ export class ExprCompiler {
     const attr = field(body, 'attr')
     const names = Array.isArray(attr) ? attr.map(text) : [text(attr)]
     if (names.length === 0) throw malformed('`has` needs an attribute')
-    this.size += names.length
+    this.#grow(names.length)
     const left = this.#at(body, 'left')
     const tests: Test[] = []
     let from = left
@@ -222,7 +241,7 @@ export class ExprCompiler {
   }
 
   #note(code: Code, path: string | undefined): Code {
-    if (!this.#traced || path === undefined) return code
+    if (this.#shared || path === undefined) return code
     const { run } = code
     const noted: Run = (frame) => {
       const at = frame.reads.push({ path, value: undefined }) - 1
@@ -256,8 +275,19 @@ function constants(codes: readonly Code[]): Value[] | undefined {
   return values.every((value) => value !== undefined) ? values : undefined
 }
 
-export function compileExpr(json: ExprJson, traced = false): { test: Test; size: number } {
-  const compiler = new ExprCompiler(traced)
+/** Undefined for what is not small, and so seldom the same, and for a bigint, which has no text in JSON. */
+function textOf(json: unknown): string | undefined {
+  const parts = [json]
+  for (const part of parts) {
+    if (typeof part === 'bigint') return undefined
+    if (typeof part !== 'object' || part === null) continue
+    for (const value of Object.values(part)) if (parts.push(value) > SHARED_SIZE) return undefined
+  }
+  return JSON.stringify(json)
+}
+
+export function compileExpr(json: ExprJson, shared?: SharedTests): { test: Test; size: number } {
+  const compiler = new ExprCompiler(shared)
   const test = compiler.test(json)
   return { test, size: compiler.size }
 }

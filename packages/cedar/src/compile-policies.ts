@@ -1,6 +1,7 @@
 /** Policies and linked templates to closures, indexed by their scope. */
 import { CedarError } from './cedar-error.ts'
 import { compileExpr } from './compile-expr.ts'
+import type { SharedTests } from './compile-expr.ts'
 import type { Test } from './code.ts'
 import type { ActionScopeJson, ConditionJson, EntityUid, EntityUidJson, PolicyJson, ScopeJson, TemplateLink } from './json.ts'
 import { PolicyIndex } from './policy-index.ts'
@@ -11,12 +12,8 @@ import { EntityRef } from './values.ts'
 type Types = { principal?: string | undefined; resource?: string | undefined }
 
 export class Policy {
-  readonly id: string
-  readonly effect: 'permit' | 'forbid'
-  /** Types that `is … in …` asks for; the index knows the rest of the scope. */
-  readonly types: Types
-  readonly conditions: readonly ConditionJson[]
-  /** Those types and all conditions, as one. */
+  // What every decision reads stands first, together in the processor's cache.
+  /** The types that `is … in …` asks for and all conditions, as one; the index knows the rest of the scope. */
   readonly test: Test
   /** What evaluating it costs at most, sets and texts aside. */
   readonly cost: number
@@ -24,15 +21,19 @@ export class Policy {
   readonly repeated: boolean
   /** The decision that looked at it last, where `repeated`. */
   seen = 0
+  readonly id: string
+  readonly effect: 'permit' | 'forbid'
+  readonly types: Types
+  readonly conditions: readonly ConditionJson[]
 
   constructor(id: string, json: PolicyJson, types: Types, body: CompiledBody) {
+    this.test = types.principal === undefined && types.resource === undefined ? body.test : withTypes(types, body.test)
+    this.cost = body.cost
+    this.repeated = 'entities' in json.action && json.action.entities.length > 1
     this.id = id
     this.effect = json.effect
     this.types = types
     this.conditions = json.conditions
-    this.test = types.principal === undefined && types.resource === undefined ? body.test : withTypes(types, body.test)
-    this.cost = body.cost
-    this.repeated = 'entities' in json.action && json.action.entities.length > 1
   }
 
   fits(principal: EntityUid, resource: EntityUid): boolean {
@@ -82,6 +83,7 @@ type CompiledBody = { test: Test; cost: number }
 export function compilePolicies(policies: Iterable<readonly [id: string, PolicyJson]>, links: readonly TemplateLink[] = []): PolicySet {
   const compiled = new Map<string, Policy>()
   const index = new PolicyIndex<Policy>()
+  const shared: SharedTests = new Map()
   const templates = new Map<string, { json: PolicyJson; body: CompiledBody }>()
   const refuseTwice = (id: string) => {
     if (compiled.has(id) || templates.has(id)) throw new CedarError('POLICY_DUPLICATE', `There are two policies \`${id}\`.`)
@@ -95,7 +97,7 @@ export function compilePolicies(policies: Iterable<readonly [id: string, PolicyJ
   }
   for (const [id, json] of policies) {
     about(id, () => {
-      const body = compileBody(json)
+      const body = compileBody(json, shared)
       if (!hasSlot(json)) return add(id, json, body, NO_SLOTS)
       refuseTwice(id)
       templates.set(id, { json, body })
@@ -123,13 +125,13 @@ function about(id: string, work: () => void): void {
   }
 }
 
-function compileBody({ effect, conditions }: PolicyJson): CompiledBody {
+function compileBody({ effect, conditions }: PolicyJson, shared: SharedTests): CompiledBody {
   if (effect !== 'permit' && effect !== 'forbid') throw malformed(`the effect is \`permit\` or \`forbid\`, not \`${String(effect)}\``)
   if (!Array.isArray(conditions)) throw malformed('`conditions` is no list')
   let cost = 1
   const tests = conditions.map(({ kind, body }: ConditionJson): Test => {
     if (kind !== 'when' && kind !== 'unless') throw malformed(`a condition is \`when\` or \`unless\`, not \`${String(kind)}\``)
-    const { test, size } = compileExpr(body)
+    const { test, size } = compileExpr(body, shared)
     cost += size
     return kind === 'when' ? test : (frame) => !test(frame)
   })

@@ -64,6 +64,6 @@ function explainPolicy(policy: Policy, frame: Frame): PolicyExplained {
 /** Compiled a second time, with notes, when it is first asked for: decisions don't pay for it. */
 function tracedTest(condition: ConditionJson): Test {
   let test = traced.get(condition)
-  if (!test) traced.set(condition, (test = compileExpr(condition.body, true).test))
+  if (!test) traced.set(condition, (test = compileExpr(condition.body).test))
   return test
 }
