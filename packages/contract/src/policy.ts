@@ -10,6 +10,7 @@ export const PolicyFinding = z.object({
   column: z.number().int().describe('From 1, in UTF-16 units.'),
   message: z.string(),
   suggestion: z.string().optional(),
+  policy: z.string().optional().describe('The id of the policy that it is about.'),
 })
 export type PolicyFinding = z.output<typeof PolicyFinding>
 
@@ -24,9 +25,16 @@ export const PolicyView = z.object({
       file: z.string(),
       line: z.number().int(),
       reason: z.string(),
+      controls: z.array(z.string()).describe('Ids of the controls that it carries out, by @control.'),
+      owner: z.string().optional(),
+      severity: z.enum(['low', 'medium', 'high', 'critical']).optional(),
     }),
   ),
   findings: z.array(PolicyFinding).describe('Of the active texts, against the tools as they are now.'),
+  unfit: z
+    .object({ policies: z.array(z.string()), changed: z.array(z.string()) })
+    .optional()
+    .describe('Active policies that do not fit the tools any more, and what changed in the tools when they stopped fitting.'),
   refused: z
     .object({ version: z.string(), at: z.iso.datetime(), findings: z.array(PolicyFinding) })
     .optional()

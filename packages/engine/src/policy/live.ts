@@ -41,6 +41,9 @@ export type State = {
   governor: Governor | undefined
   /** The last steps that were looked at in the store. */
   steps: { activation: number; stage: number }
+  unfit: PolicyStatus['unfit']
+  /** Digest of the world that is kept. */
+  kept: string | undefined
   refused: PolicyStatus['refused']
   /** A changed folder that waits for a review, since the charter asks for one. */
   pending: { version: string; files: PolicyFiles } | undefined
@@ -66,7 +69,7 @@ export function governorOf(version: string, charter: Charter): Governor | undefi
 }
 
 export function load({ live }: State, { log }: LiveOptions, checked: Checked, files: PolicyFiles): Loaded {
-  const onError = (policy: string, message: string) => log.warn({ policy, message }, 'a policy could not be evaluated')
+  const onError = (policy: string, code: string) => log.warn({ policy, code }, 'a policy could not be evaluated')
   return { ...checked, files, decider: makeDecider({ bundle: checked, live, onError }) }
 }
 

@@ -29,8 +29,8 @@ export interface Decider {
 export type DeciderOptions = {
   bundle: Bundle
   live: LiveWorld
-  /** Called with the policy and Cedar's words, without any value, when a policy can't be evaluated. */
-  onError(policy: string, message: string): void
+  /** Called with the policy and the kind of failure, when one can't be evaluated: the engine's words quote what the agent sent. */
+  onError(policy: string, code: string): void
   /** What one decision may cost, in expressions, compared elements and matched characters. */
   steps?: number
 }
@@ -68,7 +68,8 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
   function failed(error: unknown): Decision {
     if (error instanceof CedarError && error.code === 'STEPS_EXCEEDED')
       return deny('POLICY_TIMEOUT', 'The policies cost more steps on this call than a decision may.')
-    onError(error instanceof CedarError ? (error.policy ?? 'cedar') : 'cedar', withoutValues(error))
+    if (error instanceof CedarError) onError(error.policy ?? '', error.code)
+    else onError('', (error as Error).name)
     return deny('POLICY_ERROR', 'The policy engine failed on this call.')
   }
 
@@ -86,7 +87,7 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
     const context = typedRecord(action.type, canonicalInput(action.context, source))
     const question = { principal, action: { type: 'Action', id: action.id }, resource, context }
     const { permits, forbids, errors } = evaluate(set, live.entities, question, { steps })
-    for (const { policy, message } of errors) onError(policy, withoutValues(message))
+    for (const { policy, code } of errors) onError(policy, code)
     const decision = conclude({ satisfied: [...permits, ...forbids], errors }, policies, answered, { version, world: live.digest })
     return restrict(decision, charter, assessment, facts.approvals)
   }
@@ -114,9 +115,4 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
       return found.some(({ effect }) => effect === 'permit')
     },
   }
-}
-
-/** The engine quotes values in its messages, and the agent sent some of them. */
-function withoutValues(error: unknown): string {
-  return String(error instanceof Error ? error.message : error).replaceAll(/`[^`]*`/g, '`…`')
 }

@@ -155,7 +155,13 @@ test('a new world is decided about at once, and makes policies good that named w
   const gone = policy.setWorld(world)
   expect(await policy.decide(requestOf('fs/new'))).toMatchObject({ effect: 'deny', fault: 'TOOL_UNKNOWN' })
   await gone
-  expect(policy.active()).toMatchObject({ refused: undefined, findings: [{ code: 'ACTION_UNKNOWN', severity: 'error' }] })
+  expect(policy.active()).toMatchObject({
+    refused: undefined,
+    findings: [{ code: 'ACTION_UNKNOWN', severity: 'error', policy: 'a/1' }],
+    unfit: { policies: ['a/1'], changed: ['fs/new is gone'] },
+  })
+  await policy.setWorld(next)
+  expect(policy.active()).toMatchObject({ findings: [], unfit: undefined })
   await close()
 })
 
@@ -229,6 +235,7 @@ test('on the real ledger too, the last good texts outlive a restart', async () =
   writeFileSync(join(folder, 'a.cedar'), BROKEN)
   const second = await open()
   expect(second.policy.version()).toBe(version)
-  expect((await second.ledger.list({ limit: 10 })).map(({ body }) => body.type)).toEqual(['policy.activated', 'policy.refused'])
+  const types = (await second.ledger.list({ limit: 10 })).map(({ body }) => body.type)
+  expect(types).toEqual(['policy.world', 'policy.activated', 'policy.refused'])
   await second.close()
 })

@@ -8,9 +8,11 @@ import { defaultCharter } from './charter/charter.ts'
 import type { Charter } from './charter/charter.ts'
 import type { BudgetTerms } from './charter/charges.ts'
 import { checkFiles } from './check-files.ts'
+import { diffSchemas } from './diff-schemas.ts'
 import { digestOf, versionOf } from './digest.ts'
 import { refusedEntry } from './entries.ts'
 import type { LeftOut } from './input-type.ts'
+import { findWorld, keepWorld } from './keep-world.ts'
 import type { LiveOptions, State } from './live.ts'
 import { createWorld } from './live-world.ts'
 import type { WorldSchema } from './make-schema.ts'
@@ -42,7 +44,7 @@ export interface Policy {
   /** @param source a folder, or texts by file name; checked against the world as it is. Changes nothing. */
   check(source: string | PolicyFiles): Promise<Finding[]>
   /** What is wrong with texts as they stand together, in the world as it is. Changes nothing, and takes seconds. */
-  analyze(files: PolicyFiles): Promise<Analysis>
+  analyze(files: PolicyFiles, people?: PolicyWorld['people']): Promise<Analysis>
   /** Which requests two sets of texts decide differently. */
   diff(from: PolicyFiles, to: PolicyFiles): Promise<DiffResult>
   active(): PolicyStatus
@@ -50,6 +52,10 @@ export interface Policy {
   readonly versions: Versions
   /** The Cedar schema of the world as text, and what policies can't see. */
   schema(): Promise<{ digest: string; text: string; leftOut: readonly LeftOut[] }>
+  /** Texts by the version that decisions name; undefined for one that was never kept here. */
+  bundle(version: string): Promise<PolicyFiles | undefined>
+  /** The world by the digest that decisions name. */
+  world(digest: string): Promise<PolicyWorld | undefined>
   /** Decisions are about the new world at once; resolves when the policies were checked against it. */
   setWorld(world: PolicyWorld): Promise<void>
   /** Looks at the folder now. */
@@ -103,7 +109,16 @@ async function readSettled(folder: string, seen: string | undefined) {
   }
 }
 
+/** Handed to the ledger at once, before any decision in that world; what could not be written is tried again at the next look. */
+async function keep(state: State, options: PolicyOptions): Promise<void> {
+  const { digest } = state.live
+  if (state.kept === digest) return
+  await keepWorld(options, state.live)
+  state.kept = digest
+}
+
 async function look(state: State, options: PolicyOptions): Promise<void> {
+  await keep(state, options)
   const { read, version } = await readSettled(options.folder, state.seen)
   if (version === state.seen) return
   if ('findings' in read) await refuse(state, options, version, read.findings)
@@ -127,26 +142,30 @@ async function look(state: State, options: PolicyOptions): Promise<void> {
 }
 
 /** The active texts stay active in a world that they don't fit any more: what can't be evaluated is denied. */
-async function reconsider(state: State, options: PolicyOptions): Promise<void> {
+async function reconsider(state: State, options: PolicyOptions, before: WorldSchema): Promise<void> {
   const { active, live } = state
   if (active) {
     const { findings, schema } = await checkFiles(active.files, live.world)
     Object.assign(active, { findings, schema })
     const errors = findings.filter(({ severity }) => severity === 'error')
-    if (errors.length > 0)
-      options.log.warn({ first: errors[0], errors: errors.length }, 'the active policies do not fit the tools any more')
+    const policies = [...new Set(errors.map(({ policy, file }) => policy ?? file))]
+    state.unfit = errors.length > 0 ? { policies, changed: diffSchemas(before, schema) } : undefined
+    if (state.unfit) options.log.warn({ ...state.unfit, first: errors[0] }, 'the active policies do not fit the tools any more')
   }
   if (state.refused) state.seen = undefined
   await look(state, options)
 }
 
-function statusOf({ active, refused, staged, pending, governor }: State): PolicyStatus {
-  const policies = [...(active?.policies.values() ?? [])].map(({ id, effect, ask, file, line, reason }) => ({
+function statusOf({ active, refused, staged, pending, governor, unfit }: State): PolicyStatus {
+  const policies = [...(active?.policies.values() ?? [])].map(({ effect, ask, id, file, line, reason, controls, owner, severity }) => ({
     id,
     effect: ask ? ('hold' as const) : effect,
     file,
     line,
     reason,
+    controls,
+    owner,
+    severity,
   }))
   return {
     version: active?.version,
@@ -154,6 +173,7 @@ function statusOf({ active, refused, staged, pending, governor }: State): Policy
     files: active?.files ?? {},
     policies,
     findings: active?.findings ?? [],
+    unfit,
     refused,
     staged: staged && { version: staged.version, mode: staged.stage.mode, percent: staged.stage.percent },
     pending: pending?.version,
@@ -198,6 +218,8 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     staged: undefined,
     governor: undefined,
     steps: { activation: 0, stage: 0 },
+    unfit: undefined,
+    kept: undefined,
     refused: undefined,
     pending: undefined,
     seen: undefined,
@@ -212,6 +234,7 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     tail = turn.catch(() => undefined)
     return turn
   }
+  const versions = makeVersions(state, options, inTurn)
   let checks: Promise<unknown> = Promise.resolve()
   /** One at a time: each takes a thread and a processor. */
   function checkInTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -254,18 +277,22 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
       ),
     version: () => state.active?.version,
     check: (source) => checkInTurn(() => checkSource(state, source)),
-    analyze: (files) => checkInTurn(() => analyze(files, state.live.world)),
+    analyze: (files, people) => checkInTurn(() => analyze(files, { ...state.live.world, ...(people && { people }) })),
     diff: (from, to) => checkInTurn(() => diff(from, to, state.live.world)),
     active: () => statusOf(state),
-    versions: makeVersions(state, options, inTurn),
+    versions,
     async schema() {
       const schema = schemaOf(state)
       return { digest: schema.digest, text: await schemaText(schema), leftOut: schema.leftOut }
     },
+    bundle: (version) => versions.files(version),
+    world: (digest) => findWorld(options, digest),
     async setWorld(next) {
-      const before = schemaOf(state).digest
+      const before = schemaOf(state)
       state.live.follow(next)
-      if (schemaOf(state).digest !== before) await inTurn(() => reconsider(state, options))
+      const kept = keep(state, options)
+      if (schemaOf(state).digest !== before.digest) await inTurn(() => reconsider(state, options, before))
+      await kept
     },
     reload: () => inTurn(() => look(state, options)),
     on(listener) {

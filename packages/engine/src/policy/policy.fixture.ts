@@ -59,12 +59,19 @@ export function requestOf(action: string, input: JsonObject = {}, facts: Partial
 /** Appends in memory, with the rows of each part in the real store; a duplicate id is a CONFLICT, as in the ledger. */
 export function memoryLedger(store: Store) {
   const entries: EntryDraft[] = []
+  /** Kept apart: every room begins with one. */
+  const worlds: EntryDraft[] = []
   return {
     entries,
+    worlds,
     append: async ({ changes, entries: drafts }: Part) => {
-      if (drafts.some(({ id }) => id !== undefined && entries.some((one) => one.id === id))) throw new Fault('CONFLICT', 'the id is taken')
+      const known = [...entries, ...worlds]
+      if (drafts.some(({ id }) => id !== undefined && known.some((one) => one.id === id))) throw new Fault('CONFLICT', 'the id is taken')
       await store.commit({ changes })
-      return drafts.map((draft) => ({ origin: 'test', seq: entries.push(draft) - 1, leafHash: '' }))
+      return drafts.map((draft) => {
+        const seq = (draft.type === 'policy.world' ? worlds : entries).push(draft) - 1
+        return { origin: 'test', seq, leafHash: '' }
+      })
     },
     find: async (id: string): Promise<Entry | undefined> => {
       const seq = entries.findIndex((one) => one.id === id)

@@ -11,13 +11,19 @@ export function mountPolicy(app: FastifyInstance, policy: Policy, authenticate: 
     policyOperations,
     {
       async showPolicy() {
-        const { version, activatedAt, files, policies, findings, refused } = policy.active()
+        const { version, activatedAt, files, policies, findings, refused, unfit } = policy.active()
         return {
           ...(version === undefined ? {} : { version }),
           ...(activatedAt === undefined ? {} : { activatedAt: isoTime(activatedAt) }),
           files: Object.entries(files).map(([name, text]) => ({ name, text })),
-          policies: [...policies],
+          policies: policies.map(({ owner, severity, controls, ...one }) => ({
+            ...one,
+            controls: [...controls],
+            ...(owner === undefined ? {} : { owner }),
+            ...(severity === undefined ? {} : { severity }),
+          })),
           findings: [...findings],
+          ...(unfit === undefined ? {} : { unfit: { policies: [...unfit.policies], changed: [...unfit.changed] } }),
           ...(refused === undefined
             ? {}
             : { refused: { version: refused.version, at: isoTime(refused.at), findings: [...refused.findings] } }),

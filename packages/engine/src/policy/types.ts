@@ -170,9 +170,21 @@ export type PolicyStatus = {
   version: string | undefined
   activatedAt: number | undefined
   files: PolicyFiles
-  policies: readonly { id: string; effect: 'permit' | 'forbid' | 'hold'; file: string; line: number; reason: string }[]
+  policies: readonly {
+    id: string
+    effect: 'permit' | 'forbid' | 'hold'
+    file: string
+    line: number
+    reason: string
+    /** Ids of the controls that it carries out. */
+    controls: readonly string[]
+    owner: string | undefined
+    severity: RiskTier | undefined
+  }[]
   /** Of the active texts against the world as it is now. */
   findings: readonly Finding[]
+  /** The active policies that do not fit the tools any more, and what changed when they stopped fitting. */
+  unfit: { policies: readonly string[]; changed: readonly string[] } | undefined
   /** The folder as it is, when it can't become active. */
   refused: { version: string; at: number; findings: readonly Finding[] } | undefined
   /** What is tried beside it. */
