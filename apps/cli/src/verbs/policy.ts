@@ -1,5 +1,5 @@
 /** `ephor policy`: what is active, whether a folder is right, and whether it decides as its tests say. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { Fault } from '@ephor/contract'
@@ -10,7 +10,11 @@ import { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-codes.ts'
 import { facts, json, line, plain, table } from '../output.ts'
 import type { Io } from '../output.ts'
+import { addAnalyze } from '../policy/analyze.ts'
+import { addDiff } from '../policy/diff.ts'
 import { addEval } from '../policy/eval.ts'
+import { policyFolder } from '../policy/policy-source.ts'
+import { sarifOf } from '../policy/sarif.ts'
 import { readCaseFile } from '../policy-tests/case-file.ts'
 import { runCases } from '../policy-tests/run-cases.ts'
 import { examples, served, withCommon, withServer } from '../verb.ts'
@@ -90,16 +94,17 @@ export function addPolicy(program: Command, io: Io): void {
     policy
       .command('check')
       .argument('[folder]', 'the policy folder unless said')
-      .description('check policy texts against the tools as they are; changes nothing'),
+      .description('check policy texts against the tools as they are; changes nothing')
+      .option('--sarif', 'print SARIF 2.1.0 for code scanners'),
   )
   check.action(
-    served(io, async ({ client, settings }, options: CommonOptions, given?: string) => {
-      const folder = given === undefined ? settings.policyFolder : resolve(io.folder, given)
-      const files = Object.fromEntries(filesIn(folder, '.cedar').map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
+    served(io, async ({ client, settings }, options: CommonOptions & { sarif?: boolean }, given?: string) => {
+      const { files, folder } = policyFolder(io, given ?? settings.policyFolder)
       const { ok, findings } = await client.checkPolicy({ body: { files } })
-      if (options.json) json(io, { ok, findings })
+      if (options.sarif) json(io, sarifOf(findings, given ?? ''))
+      else if (options.json) json(io, { ok, findings })
       else {
-        showFindings(io, given ?? folder, findings)
+        showFindings(io, folder, findings)
         line(io, ok ? `${Object.keys(files).length} files are right.` : 'As it is, the folder would not become active.')
       }
       if (!ok) throw new ExitCode(EXIT.failed)
@@ -116,5 +121,7 @@ export function addPolicy(program: Command, io: Io): void {
   testing.action((folder: string | undefined, options: CommonOptions) => test(io, options, folder))
   examples(testing, 'policy test', 'policy test ./policies --json')
 
+  addAnalyze(policy, io)
+  addDiff(policy, io)
   addEval(policy, io)
 }

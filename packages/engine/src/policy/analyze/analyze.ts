@@ -54,7 +54,7 @@ export async function analyze(files: PolicyFiles, world: PolicyWorld, limits: So
     if (cut.length > 0) undecided.push({ policy: '*', question: 'anything about these actions: the time was over', actions: cut })
     const evaluate = witnessEvaluator(subjects, schema)
     const namespace = schema.json[''] as Namespace
-    const prover = makeProver({ solver, namespace, examples: examplesOf(world), evaluate: (_, witness) => evaluate(witness) })
+    const prover = makeProver({ solver, namespace, examples: examplesOf(world), evaluate })
     const ground = { subjects, classes, prover }
     await checkPolicies(ground, report)
     findings.push(...(await checkAgainstCharter(ground, checked.charter, files, report)))

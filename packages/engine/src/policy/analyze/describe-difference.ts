@@ -34,7 +34,7 @@ function actionsText(actions: readonly string[], schema: WorldSchema): string {
 
 /** The request beside it, as far as it is not ordinary. */
 function exampleText({ principal, resource, context, entities }: Witness): string {
-  const { input, paths, onBehalfOf, approvals } = context as Record<string, unknown>
+  const { input, paths, onBehalfOf, approvals } = context
   const parts = Object.entries({ input, paths, onBehalfOf }).filter(([, value]) => value !== undefined && JSON.stringify(value) !== '{}')
   if (Array.isArray(approvals) && approvals.length > 0) parts.push(['approvals', approvals])
   const teams = entities.find(({ uid }) => 'id' in uid && uid.id === principal.id)?.parents ?? []

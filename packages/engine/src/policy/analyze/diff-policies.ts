@@ -118,7 +118,7 @@ export async function diff(from: PolicyFiles, to: PolicyFiles, world: PolicyWorl
     if (cut.length > 0) result.undecided.push({ policy: '*', question: 'anything about these actions: the time was over', actions: cut })
     const evaluate = witnessEvaluator(sides, schema)
     const parts = { solver, namespace: schema.json[''] as Namespace, examples: examplesOf(world) }
-    const prover = makeProver({ ...parts, evaluate: (_, witness) => evaluate(witness) })
+    const prover = makeProver({ ...parts, evaluate })
     const found: Found[] = []
     for (const of of classes) {
       const untouched = !sides.some(({ id, changed }) => changed && of.policies.has(id))

@@ -1,13 +1,12 @@
 /** Puts a request to the engine that decides: what the solver found is believed only when it agrees. */
 import { CedarError, compilePolicies, createEntities, evaluate, indexSchema, readContext, readEntities } from '@ephor/cedar'
-import type { PolicyJson, SchemaJson } from '@ephor/cedar'
 import type { WorldSchema } from '../make-schema.ts'
 import type { Outcome, Subject, Witness } from './types.ts'
 
 /** @returns undefined for a request that the schema refuses, or that costs too much to evaluate */
 export function witnessEvaluator(subjects: readonly Subject[], schema: WorldSchema): (witness: Witness) => Outcome | undefined {
-  const set = compilePolicies(subjects.map(({ id, json }) => [id, json as PolicyJson] as const))
-  const index = indexSchema(schema.json as SchemaJson)
+  const set = compilePolicies(subjects.map(({ id, json }) => [id, json] as const))
+  const index = indexSchema(schema.json)
   return ({ principal, action, resource, context, entities }) => {
     try {
       const store = createEntities(readEntities(entities, index))

@@ -62,7 +62,7 @@ export interface Encoder {
   isIn(child: Extract<Term, { kind: 'entity' }>, parent: Extract<Term, { kind: 'entity' }>): string
   assume(smt: string): void
   /** What a goal stands on: declarations, assumptions, and the unknowns among them. */
-  script(goal: string): { text: string; unknowns: readonly Unknown[]; declared(smt: string): boolean }
+  script(goal: string): { text: string; unknowns: readonly Unknown[]; declared: (smt: string) => boolean }
   /** The same for two classes when nothing that was encoded tells them apart. */
   fingerprint(): string
 }

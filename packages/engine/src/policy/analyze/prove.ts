@@ -8,7 +8,7 @@ import type { Solver } from './start-solver.ts'
 import type { Outcome, Witness } from './types.ts'
 
 /** A property of requests, for the solver and for the evaluator. */
-export type Goal = { smt: string; holds(outcome: Outcome, witness: Witness): boolean }
+export type Goal = { smt: string; holds: (outcome: Outcome, witness: Witness) => boolean }
 
 export const satisfied = ({ policies }: EncodedClass, id: string): Goal => ({
   smt: policies.get(id)?.satisfied ?? 'false',
@@ -44,8 +44,8 @@ export type ProverParts = {
   solver: Solver
   namespace: Namespace
   examples: Examples
-  /** Evaluates every policy of the class on a request; undefined when the request is not valid. */
-  evaluate(of: EncodedClass, witness: Witness): Outcome | undefined
+  /** Evaluates every policy on a request; undefined when the request is not valid. */
+  evaluate: (witness: Witness) => Outcome | undefined
 }
 
 export function makeProver({ solver, namespace, examples, evaluate }: ProverParts): Prover {
@@ -54,7 +54,7 @@ export function makeProver({ solver, namespace, examples, evaluate }: ProverPart
 
   function shownBy(of: EncodedClass, goal: Goal, model: string, parts: Omit<Parameters<typeof readWitness>[0], 'model' | 'encoder'>) {
     for (const witness of readWitness({ ...parts, encoder: of.encoder, model }, namespace, examples)) {
-      const outcome = evaluate(of, witness)
+      const outcome = evaluate(witness)
       if (!outcome || !goal.holds(outcome, witness)) continue
       known.set(of, [...(known.get(of) ?? []), { witness, outcome }])
       return { kind: 'shown', witness, outcome } as const

@@ -20,10 +20,10 @@ export function valuesOf({ principal, resource }: Encoder, unknowns: readonly Un
 /** Characters that no policy names can be any others: readable ones, the same for the same. */
 function readable(script: string): (value: string) => string {
   const used = new Set(script)
-  const spare = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'].filter((char) => !used.has(char))
+  const spare = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'.split('').filter((char) => !used.has(char))
   const given = new Map<string, string>()
   return (value) =>
-    [...value]
+    Array.from(value)
       .map((char) => {
         if (used.has(char) || script.includes(`\\u{${char.codePointAt(0)?.toString(16)}}`)) return char
         const next = given.get(char) ?? spare[given.size] ?? char
@@ -52,7 +52,7 @@ function written(sort: Sort, value: unknown): unknown {
     const ms = value as number
     return Math.abs(ms) > 8.64e15 || iso(ms).length > 24 ? undefined : { __extn: { fn: 'datetime', arg: iso(ms) } }
   }
-  if (sort.kind === 'duration') return { __extn: { fn: 'duration', arg: `${String(value)}ms` } }
+  if (sort.kind === 'duration') return { __extn: { fn: 'duration', arg: `${value as number}ms` } }
   return sort.kind === 'decimal' ? { __extn: { fn: 'decimal', arg: decimal(value as number) } } : value
 }
 
@@ -86,7 +86,7 @@ function valueOf(sort: Sort, tree: Tree | undefined, plain: (value: string) => s
   return sort.kind === 'set' ? values : values[0]
 }
 
-type Reading = { trees: ReadonlyMap<string, Tree>; plain(value: string): string }
+type Reading = { trees: ReadonlyMap<string, Tree>; plain: (value: string) => string }
 const isTrue = ({ trees }: Reading, smt: string) => trees.get(smt) === 'true'
 
 /** A name that is written out is not made more readable. */

@@ -1,5 +1,5 @@
 /** All requests there can be, in classes that the same policies look at in the same way: each is reasoned about once. */
-import type { EntityUidJson, PolicyJson } from '@ephor/cedar'
+import type { EntityUidJson, PolicyJson, ScopeJson } from '@ephor/cedar'
 import type { ActionInfo, WorldSchema } from '../make-schema.ts'
 import { addAssumptions } from './add-assumptions.ts'
 import { encodePolicy } from './encode-policy.ts'
@@ -24,12 +24,7 @@ function coversAction({ action }: PolicyJson, groups: ReadonlySet<string>, id: s
   return action.op === '==' ? uidOf(action.entity).id === id : groups.has(uidOf(action.entity).id)
 }
 
-function coversEntity(
-  scope: PolicyJson['principal'] | PolicyJson['resource'],
-  type: string,
-  id: string | undefined,
-  in_: Namespace,
-): boolean {
+function coversEntity(scope: ScopeJson, type: string, id: string | undefined, in_: Namespace): boolean {
   if (scope.op === 'All') return true
   if (scope.op === 'is') return scope.entity_type === type
   if (!('entity' in scope)) return true

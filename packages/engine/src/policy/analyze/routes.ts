@@ -5,13 +5,13 @@ import { mount } from '@ephor/engine/kernel'
 import type { Authenticate } from '@ephor/engine/kernel'
 import type { FastifyInstance } from 'fastify'
 import type { Policy } from '../open-policy.ts'
-import type { PolicyFiles } from '../types.ts'
+import type { PolicyFiles, PolicyWorld } from '../types.ts'
 import type { Analysis, AnalysisFinding, Diff, Witness } from './types.ts'
 
-async function filesOf({ active, versions }: Policy, source: PolicySource): Promise<PolicyFiles> {
-  if (source === 'active') return active().files
+async function filesOf(policy: Policy, source: PolicySource): Promise<PolicyFiles> {
+  if (source === 'active') return policy.active().files
   if ('files' in source) return source.files
-  const files = await versions.files(source.version)
+  const files = await policy.versions.files(source.version)
   if (!files) throw new Fault('NOT_FOUND', `no policies are kept as ${source.version}`)
   return files
 }
@@ -25,13 +25,19 @@ const findingView = ({ witness, ...finding }: AnalysisFinding): AnalysisFindingV
 
 const undecidedView = (undecided: Analysis['undecided']) => undecided.map((one) => ({ ...one, actions: [...one.actions] }))
 
-export function mountPolicyAnalysis(app: FastifyInstance, policy: Policy, authenticate: Authenticate): void {
+/** @param people who there is, with their groups: asks that nobody can answer are found by them */
+export function mountPolicyAnalysis(
+  app: FastifyInstance,
+  policy: Policy,
+  people: () => NonNullable<PolicyWorld['people']>,
+  authenticate: Authenticate,
+): void {
   mount(
     app,
     policyAnalysisOperations,
     {
       async analyzePolicy({ body }) {
-        const { findings, undecided, work } = await policy.analyze(await filesOf(policy, body.source))
+        const { findings, undecided, work } = await policy.analyze(await filesOf(policy, body.source), people())
         return { findings: findings.map(findingView), undecided: undecidedView(undecided), work }
       },
       async diffPolicy({ body }) {
