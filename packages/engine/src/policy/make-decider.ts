@@ -7,6 +7,7 @@ import type { Checked } from './check-files.ts'
 import { assess } from './charter/assess.ts'
 import { budgetsOf } from './charter/charges.ts'
 import type { BudgetTerms } from './charter/charges.ts'
+import { modeOf } from './charter/mode.ts'
 import { restrict } from './charter/restrict.ts'
 import { contextOf } from './context-of.ts'
 import type { LiveWorld } from './live-world.ts'
@@ -92,6 +93,8 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
     return restrict(decision, charter, assessment, facts.approvals)
   }
 
+  const actorOf = (agent: string, { withGroups }: ActionInfo) => ({ agent, groups: live.agent(agent)?.groups ?? [], actions: withGroups })
+
   return {
     decide(request) {
       try {
@@ -103,11 +106,12 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
     },
     budgets(agent, id) {
       const action = actionOf(id)
-      return action ? budgetsOf(charter, { agent, groups: live.agent(agent)?.groups ?? [], actions: action.withGroups }) : []
+      return action ? budgetsOf(charter, actorOf(agent, action)) : []
     },
     couldPermit(principal, id, server) {
       const action = targetOf(principal, id, server)
       if ('effect' in action) return false
+      if (!action.withGroups.has('read') && modeOf(charter, actorOf(principal.id, action)) === 'observe') return false
       const resource = { type: 'ToolServer', id: server }
       const ids = covering(set, live.entities, { principal, action: { type: 'Action', id }, resource })
       const found = ids.map((policy) => policies.get(policy)).filter((policy) => policy !== undefined)

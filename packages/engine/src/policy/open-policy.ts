@@ -4,6 +4,7 @@ import { activate, restore } from './activate.ts'
 import { analyze } from './analyze/analyze.ts'
 import { diff } from './analyze/diff-policies.ts'
 import type { Analysis, DiffResult } from './analyze/types.ts'
+import { reviewOverdue } from './charter/check-charter.ts'
 import { defaultCharter } from './charter/charter.ts'
 import type { Charter } from './charter/charter.ts'
 import type { BudgetTerms } from './charter/charges.ts'
@@ -156,7 +157,7 @@ async function reconsider(state: State, options: PolicyOptions, before: WorldSch
   await look(state, options)
 }
 
-function statusOf({ active, refused, staged, pending, governor, unfit }: State): PolicyStatus {
+function statusOf({ active, refused, staged, pending, governor, unfit }: State, now: number): PolicyStatus {
   const policies = [...(active?.policies.values() ?? [])].map(({ effect, ask, id, file, line, reason, controls, owner, severity }) => ({
     id,
     effect: ask ? ('hold' as const) : effect,
@@ -172,7 +173,7 @@ function statusOf({ active, refused, staged, pending, governor, unfit }: State):
     activatedAt: active?.activatedAt,
     files: active?.files ?? {},
     policies,
-    findings: active?.findings ?? [],
+    findings: active ? [...active.findings, ...reviewOverdue(active.files, active.charter, now)] : [],
     unfit,
     refused,
     staged: staged && { version: staged.version, mode: staged.stage.mode, percent: staged.stage.percent },
@@ -279,7 +280,7 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     check: (source) => checkInTurn(() => checkSource(state, source)),
     analyze: (files, people) => checkInTurn(() => analyze(files, { ...state.live.world, ...(people && { people }) })),
     diff: (from, to) => checkInTurn(() => diff(from, to, state.live.world)),
-    active: () => statusOf(state),
+    active: () => statusOf(state, options.clock.now()),
     versions,
     async schema() {
       const schema = schemaOf(state)
