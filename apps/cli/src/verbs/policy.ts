@@ -83,6 +83,8 @@ export function addPolicy(program: Command, io: Io): void {
         ],
         'No policy is active.',
       )
+      if (active.findings.length > 0) line(io, 'To look at:')
+      showFindings(io, '', active.findings)
       if (active.refused) {
         line(io, 'The folder as it is now did not become active:')
         showFindings(io, '', active.refused.findings)
