@@ -8,9 +8,9 @@ export type Test = (frame: Frame) => boolean
 
 /**
  * `test` is there where the expression can only be a boolean, `constant` where its value is known already, `path` where
- * it is a variable or what is below one.
+ * it is a variable or what is below one, `unnoted` where `run` notes what it reads: the way to what is further below.
  */
-export type Code = { run: Run; test?: Test; constant?: Value; path?: string }
+export type Code = { run: Run; test?: Test; constant?: Value; path?: string; unnoted?: Run }
 
 export function truth(test: Test): Code {
   return { run: test, test }

@@ -10,14 +10,9 @@ import { arithmetic, compareLess, containsOperator, isEmpty, isIn, isOperator, l
 import { compilePattern } from './pattern.ts'
 import type { PatternJson } from './pattern.ts'
 import { readValue } from './read-values.ts'
-import { CedarSet, EntityRef, MapRecord, RecordSource, equal, weigh } from './values.ts'
+import type { SharedTests, Sized } from './shared-tests.ts'
+import { CedarSet, EntityRef, MapRecord, equal } from './values.ts'
 import type { Value } from './values.ts'
-
-/** Tests that several policies have in common, by their JSON text: shared, thousands of policies stay small enough for the processor's cache. */
-export type SharedTests = Map<string, { test: Test; size: number }>
-
-/** Parts of the JSON of a test that is shared, at most. */
-const SHARED_SIZE = 100
 
 export class ExprCompiler {
   /** Expressions so far: what a run costs at most, sets and texts aside. */
@@ -31,15 +26,14 @@ export class ExprCompiler {
   }
 
   test(json: unknown): Test {
-    const text = this.#shared && textOf(json)
-    const known = text === undefined ? undefined : this.#shared?.get(text)
+    const known = this.#shared?.find(json)
     if (known) {
       this.#grow(known.size)
       return known.test
     }
     const before = this.size
     const test = testOf(this.compile(json))
-    if (text !== undefined) this.#shared?.set(text, { test, size: this.size - before })
+    this.#shared?.keep(json, { test, size: this.size - before })
     return test
   }
 
@@ -94,7 +88,7 @@ export class ExprCompiler {
         return isEmpty(this.#at(body, 'arg'))
       case 'hasTag':
       case 'getTag':
-        return this.#note(tagOperator(operator, this.#at(body, 'left'), this.#at(body, 'right')), undefined)
+        return this.#tag(operator, this.#at(body, 'left'), this.#at(body, 'right'))
       case '.':
         return this.#attribute(this.#at(body, 'left'), text(field(body, 'attr')))
       case 'has':
@@ -158,7 +152,7 @@ export class ExprCompiler {
     return truth((frame) => {
       const one = a(frame)
       const other = b(frame)
-      if (one instanceof CedarSet || one instanceof RecordSource) frame.charge(weigh(one))
+      frame.chargeFor(one)
       return equal(one, other) === positive
     })
   }
@@ -172,9 +166,15 @@ export class ExprCompiler {
     return truth((frame) => inType(frame) && inEntity(frame))
   }
 
+  #tag(operator: 'hasTag' | 'getTag', left: Code, right: Code): Code {
+    const { constant: name } = right
+    const path = left.path === undefined || typeof name !== 'string' ? undefined : `${left.path}.${operator}(${JSON.stringify(name)})`
+    return this.#note(tagOperator(operator, left, right), path)
+  }
+
   #attribute(left: Code, name: string): Code {
     const path = left.path === undefined ? undefined : `${left.path}${step(name)}`
-    const from = left.run
+    const from = left.unnoted ?? left.run
     const run: Run =
       left.path === 'context' ? (frame) => attributeOf(frame, frame.context, name) : (frame) => attributeOf(frame, from(frame), name)
     return this.#note({ run, ...(path !== undefined && { path }) }, path)
@@ -190,9 +190,10 @@ export class ExprCompiler {
     const tests: Test[] = []
     let from = left
     for (const name of names) {
-      const { run, path } = from
+      const { path } = from
+      const run = from.unnoted ?? from.run
       const there: Test = (frame) => hasAttribute(frame, run(frame), name)
-      tests.push(testOf(this.#note(truth(there), path === undefined ? undefined : `${path} has ${JSON.stringify(name)}`)))
+      tests.push(testOf(this.#note(truth(there), path === undefined ? undefined : `${path} has ${name}`)))
       from = this.#attribute(from, name)
     }
     const [only] = tests as [Test]
@@ -213,7 +214,13 @@ export class ExprCompiler {
     const fixed = constants(elements)
     if (fixed) return constant(new CedarSet(fixed))
     const runs = elements.map(({ run }) => run)
-    return { run: (frame) => new CedarSet(runs.map((run) => run(frame))) }
+    return {
+      run: (frame) => {
+        const set = new CedarSet(runs.map((run) => run(frame)))
+        frame.charge(set.weight)
+        return set
+      },
+    }
   }
 
   #record(body: unknown): Code {
@@ -249,7 +256,7 @@ export class ExprCompiler {
       frame.reads[at] = { path, value }
       return value
     }
-    return { ...code, run: noted, ...(code.test && { test: noted as Test }) }
+    return { ...code, run: noted, unnoted: run, ...(code.test && { test: noted as Test }) }
   }
 }
 
@@ -275,18 +282,7 @@ function constants(codes: readonly Code[]): Value[] | undefined {
   return values.every((value) => value !== undefined) ? values : undefined
 }
 
-/** Undefined for what is not small, and so seldom the same, and for a bigint, which has no text in JSON. */
-function textOf(json: unknown): string | undefined {
-  const parts = [json]
-  for (const part of parts) {
-    if (typeof part === 'bigint') return undefined
-    if (typeof part !== 'object' || part === null) continue
-    for (const value of Object.values(part)) if (parts.push(value) > SHARED_SIZE) return undefined
-  }
-  return JSON.stringify(json)
-}
-
-export function compileExpr(json: ExprJson, shared?: SharedTests): { test: Test; size: number } {
+export function compileExpr(json: ExprJson, shared?: SharedTests): Sized {
   const compiler = new ExprCompiler(shared)
   const test = compiler.test(json)
   return { test, size: compiler.size }

@@ -1,12 +1,12 @@
 /** Policies and linked templates to closures, indexed by their scope. */
 import { CedarError } from './cedar-error.ts'
 import { compileExpr } from './compile-expr.ts'
-import type { SharedTests } from './compile-expr.ts'
 import type { Test } from './code.ts'
 import type { ActionScopeJson, ConditionJson, EntityUid, EntityUidJson, PolicyJson, ScopeJson, TemplateLink } from './json.ts'
 import { PolicyIndex } from './policy-index.ts'
 import type { ScopeKey } from './policy-index.ts'
 import { readUid } from './read-values.ts'
+import { SharedTests } from './shared-tests.ts'
 import { EntityRef } from './values.ts'
 
 type Types = { principal?: string | undefined; resource?: string | undefined }
@@ -83,7 +83,7 @@ type CompiledBody = { test: Test; cost: number }
 export function compilePolicies(policies: Iterable<readonly [id: string, PolicyJson]>, links: readonly TemplateLink[] = []): PolicySet {
   const compiled = new Map<string, Policy>()
   const index = new PolicyIndex<Policy>()
-  const shared: SharedTests = new Map()
+  const shared = new SharedTests()
   const templates = new Map<string, { json: PolicyJson; body: CompiledBody }>()
   const refuseTwice = (id: string) => {
     if (compiled.has(id) || templates.has(id)) throw new CedarError('POLICY_DUPLICATE', `There are two policies \`${id}\`.`)

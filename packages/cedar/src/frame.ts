@@ -3,7 +3,8 @@ import { CedarError } from './cedar-error.ts'
 import type { Entities, EntityNode } from './entities.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import type { EntityUid } from './json.ts'
-import type { EntityRef, RecordSource, Value } from './values.ts'
+import { CedarSet, RecordSource, weigh } from './values.ts'
+import type { EntityRef, Value } from './values.ts'
 
 /** One look at data: a path such as `context.risk.score`, and what was there. */
 export type Read = { path: string; value: Value | undefined }
@@ -37,6 +38,11 @@ export class Frame {
     if (this.steps < 0) {
       throw new CedarError('STEPS_EXCEEDED', 'The decision costs more steps than it may. Simplify the policies, or send less data.')
     }
+  }
+
+  /** For walking through a value, as comparing it or finding it in a set does. Primitives and references cost nothing of note. */
+  chargeFor(value: Value): void {
+    if (value instanceof CedarSet || value instanceof RecordSource) this.charge(weigh(value))
   }
 
   /** The data of an entity. */

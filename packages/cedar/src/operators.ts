@@ -145,6 +145,7 @@ export function containsOperator(operator: 'contains' | 'containsAll' | 'contain
     return truth((frame) => {
       const set = a(frame)
       const element = b(frame)
+      frame.chargeFor(element)
       return setOf(set).has(element)
     })
   }

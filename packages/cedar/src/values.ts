@@ -82,15 +82,20 @@ export class CedarSet {
   readonly #others = new Map<string, Exclude<Value, Primitive>>()
   /** Every element is a reference: the right side of `in` has to be so. */
   readonly ofEntities: boolean
+  /** How many values it was made of in all. */
+  readonly weight: number
 
   constructor(elements: Iterable<Value>) {
     let ofEntities = true
+    let weight = 1
     for (const element of elements) {
       if (typeof element === 'object') this.#others.set(keyOf(element), element)
       else this.#primitives.add(element)
       ofEntities &&= element instanceof EntityRef
+      weight += weigh(element)
     }
     this.ofEntities = ofEntities
+    this.weight = weight
   }
 
   get size(): number {
@@ -176,11 +181,7 @@ export function describe(value: Value): string {
 
 /** How many values it holds in all: the cost of walking through it. */
 export function weigh(value: Value): number {
-  if (value instanceof CedarSet) {
-    let sum = 1
-    for (const element of value) sum += weigh(element)
-    return sum
-  }
+  if (value instanceof CedarSet) return value.weight
   if (!(value instanceof RecordSource)) return 1
   let sum = 1
   for (const name of value.keys()) sum += weigh(value.get(name) as Value)
