@@ -314,3 +314,15 @@ test('the sweeper goes round by itself, and one that fails tries again', async (
     vi.useRealTimers()
   }
 })
+
+test('what an agent gives up is over: it can be neither approved nor used, and stays so', async () => {
+  const pending = await world.hold()
+  expect(await world.approvals.withdraw(pending)).toBe(true)
+  expect((await world.approvals.find(pending.id))?.state).toBe('expired')
+  await expect(approve(pending)).rejects.toMatchObject({ code: 'APPROVAL_EXPIRED' })
+  const approved = await approve(await world.hold())
+  expect(await world.approvals.withdraw(approved)).toBe(true)
+  // The broker may still hold what it read before: its whole unit fails.
+  expect(await world.spend(approved)).toBe('APPROVAL_SPENT')
+  expect(await world.approvals.withdraw(approved)).toBe(false)
+})

@@ -3,7 +3,7 @@ import { Fault } from '@ephor/contract'
 import type { Context } from './context.ts'
 import { escalate } from './escalate.ts'
 import { entryOf } from './parts.ts'
-import { listOverdue, listPassing, markExpired } from './store.ts'
+import { listOverdue, listPassing, markExpired, markWithdrawn } from './store.ts'
 import type { Approval } from './types.ts'
 
 /** Expired, and passed on, in one sweep at most; the next one takes the rest. */
@@ -25,6 +25,15 @@ export async function expire({ ledger, waiting }: Context, approval: Approval, n
   const was = approval.decidedAt === undefined ? 'undecided' : 'unused'
   const done = await isFirst(ledger.append({ changes: [markExpired(approval.id, now)], entries: [entryOf('expired', approval, { was })] }))
   if (done) waiting.tell({ ...approval, state: 'expired' })
+  return done
+}
+
+/** Ends a live approval before its time, because the agent gave the call up. False when something else became of it meanwhile. */
+export async function withdraw({ ledger, waiting, clock }: Context, approval: Approval): Promise<boolean> {
+  const now = clock.now()
+  const entry = entryOf('expired', approval, { was: 'withdrawn' })
+  const done = await isFirst(ledger.append({ changes: [markWithdrawn(approval.id, now)], entries: [entry] }))
+  if (done) waiting.tell({ ...approval, state: 'expired', expiresAt: now })
   return done
 }
 

@@ -2,7 +2,7 @@
 import { readAnswered } from './check-record.ts'
 import type { ApprovalsOptions, Context } from './context.ts'
 import { decide } from './decide.ts'
-import { expire, startSweeper, sweep } from './expire.ts'
+import { expire, startSweeper, sweep, withdraw } from './expire.ts'
 import { openPart, spendPart } from './parts.ts'
 import { getApproval, readCall, withNotes } from './reads.ts'
 import { isLive } from './rules.ts'
@@ -47,6 +47,7 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
       if (approval) waiting.tell(approval)
     },
     decide: (id, person, said) => decide(context, id, person, said),
+    withdraw: (approval) => withdraw(context, approval),
     wait: (id, ms, signal) => wait(context, id, ms, signal),
     async list({ state, cursor, limit }) {
       const found = await listApprovals(store, { state, before: cursor, limit: limit + 1 }, clock.now())

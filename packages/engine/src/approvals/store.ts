@@ -235,3 +235,14 @@ export function markExpired(id: string, now: number): Change {
     fault: 'CONFLICT',
   }
 }
+
+/** pending or approved → expired, before its time. */
+export function markWithdrawn(id: string, now: number): Change {
+  return {
+    sql: `UPDATE approvals_request SET state = 'expired', expires_at = ?
+      WHERE tenant = ? AND id = ? AND state IN ('pending', 'approved') AND expires_at > ?`,
+    params: [now, TENANT, id, now],
+    rows: 1,
+    fault: 'CONFLICT',
+  }
+}

@@ -147,6 +147,8 @@ export interface Approvals {
    *   are not what the ledger says).
    */
   decide(id: string, person: PersonPrincipal, verdict: Verdict): Promise<Approval>
+  /** Ends a live approval because its agent gave the call up: it expires now. False when it was decided, used or over meanwhile. */
+  withdraw(approval: Approval): Promise<boolean>
   /** The approval once it isn't pending any more, or as it is after `ms`, on abort, or on close. @throws Fault APPROVAL_UNKNOWN. */
   wait(id: string, ms: number, signal: AbortSignal): Promise<Approval>
   /** Newest first; `next` is the cursor of the next page. */
