@@ -10,9 +10,11 @@ import { judgeServerRequest } from './judge-server-request.ts'
 import type { JudgedServerRequest } from './judge-server-request.ts'
 import { makeLimits } from './limits.ts'
 import { makeNovelty } from './novelty.ts'
+import { redacted } from './obligations.ts'
 import { ask, perform } from './perform.ts'
 import { recover, sweep } from './recover.ts'
 import { appendOutcome } from './seal.ts'
+import { makeSessions } from './sessions.ts'
 import { readDecisions } from './store.ts'
 import type { DecisionQuery } from './store.ts'
 import type { Asked, BrokerEvent, Call, DecisionRow, OutcomeStatus, Performed, Run, ServerRequest } from './types.ts'
@@ -64,8 +66,10 @@ async function report(context: Context, principal: AgentPrincipal, decision: str
   if (row.outcome !== undefined)
     throw new Fault(row.outcome === 'unknown' ? 'OUTCOME_LATE' : 'OUTCOME_DECIDED', `it was sealed as ${row.outcome}`)
   if ((row.deadline ?? 0) <= context.clock.now()) throw new Fault('OUTCOME_LATE', 'the deadline has passed')
-  const { status, result: value, tokens } = outcome
-  return appendOutcome(context, row, { status, value, tokens, by: 'enforcement-point' })
+  const { status, result, tokens } = outcome
+  // What is redacted is not kept either, also where the enforcement point left it in.
+  const shown = result === undefined ? {} : redacted(result, row.obligations)
+  return appendOutcome(context, row, { status, tokens, by: 'enforcement-point', ...('withheld' in shown ? {} : shown) })
 }
 
 async function show(context: Context, decision: string, reader: Principal): Promise<DecisionDetail | undefined> {
@@ -114,6 +118,7 @@ export function createBroker(rooms: BrokerRooms): Broker {
     ...rooms,
     limits: makeLimits(),
     novelty: makeNovelty(decisions),
+    sessions: makeSessions(decisions),
     decisions,
     tell(kind, decision) {
       if (kind === 'outcome') inFlight.delete(decision.id)

@@ -1,9 +1,12 @@
 /** Decides what a tool server asks of the agent's client in the middle of a call: the server is the principal, and default deny holds. */
 import type { FaultCode } from '@ephor/contract'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
-import type { Decision } from '@ephor/engine/policy'
+import { sealedFacts } from '@ephor/engine/policy'
+import type { Decision, PolicyRequest } from '@ephor/engine/policy'
 import type { Context } from './context.ts'
 import { digestOf, digestSession } from './digest.ts'
+import { describeUsedUp } from './limits.ts'
+import { timeoutOf, unmet } from './obligations.ts'
 import { appendOutcome, riskBody } from './seal.ts'
 import { insertDecision } from './store.ts'
 import type { StoredDecision } from './store.ts'
@@ -13,28 +16,32 @@ import type { Verdict } from './verdict.ts'
 
 /** A server's request, decided. When permitted, `seal` records how it ended. */
 export type JudgedServerRequest =
-  | { permitted: true; decision: string; seal(status: OutcomeStatus, result?: Json): Promise<void> }
+  /** `timeoutMs`: how long the client may take. */
+  | { permitted: true; decision: string; timeoutMs: number; seal(status: OutcomeStatus, result?: Json): Promise<void> }
   | { permitted: false; decision: string; fault: FaultCode; detail: string }
 
-function toSealable(decision: Decision): Exclude<Verdict, { effect: 'hold' }> {
-  if (decision.effect !== 'hold') return toVerdict(decision) as Exclude<Verdict, { effect: 'hold' }>
-  // The client waits on an open call; there is nobody who could come back later with a handle.
-  const detail = 'policy asks for an approval, which a server’s request can’t wait for'
-  return {
-    effect: 'deny',
-    fault: 'APPROVAL_REQUIRED',
-    detail,
-    reasons: decision.reasons,
-    policy: decision.version,
-    world: decision.world,
-    risk: decision.risk,
-    approval: undefined,
+type Sealable = Exclude<Verdict, { effect: 'hold' }>
+
+function toSealable(context: Context, question: PolicyRequest, decision: Decision, agent: string): Sealable {
+  const at = question.facts.now
+  const { reasons, version: policy, world, risk } = decision
+  const deny = (fault: FaultCode, detail: string): Sealable => {
+    return { effect: 'deny', fault, detail, reasons, policy, world, risk, approval: undefined }
   }
+  // The client waits on an open call; there is nobody who could come back later with a handle.
+  if (decision.effect === 'hold') return deny('APPROVAL_REQUIRED', 'policy asks for an approval, which a server’s request can’t wait for')
+  if (decision.effect === 'deny') return toVerdict(decision, question) as Sealable
+  const { obligations } = decision
+  const missing = obligations.some(({ kind }) => kind === 'redact')
+    ? 'what a client answers to a server is not redacted, so a permit that demands it is none'
+    : unmet('mcp', obligations)
+  if (missing !== undefined) return deny('OBLIGATION_UNMET', missing)
+  const over = context.limits.reserve(agent, obligations, at)
+  return over ? deny('OBLIGATION_UNMET', describeUsedUp(over, at)) : (toVerdict(decision, question) as Sealable)
 }
 
-function toRow(context: Context, request: ServerRequest, verdict: Exclude<Verdict, { effect: 'hold' }>): StoredDecision {
+function toRow(context: Context, request: ServerRequest, verdict: Sealable, at: number): StoredDecision {
   const { server, method, agent, session, params } = request
-  const at = context.clock.now()
   const permitted = verdict.effect === 'permit'
   return {
     id: context.clock.id('dec'),
@@ -58,7 +65,7 @@ function toRow(context: Context, request: ServerRequest, verdict: Exclude<Verdic
     riskScore: verdict.risk,
     spends: [],
     idempotency: undefined,
-    deadline: permitted ? at + context.settings.timeoutMs : undefined,
+    deadline: permitted ? at + timeoutOf(verdict.obligations, context.settings.timeoutMs) : undefined,
     outcome: undefined,
     outcomeAt: undefined,
   }
@@ -66,15 +73,17 @@ function toRow(context: Context, request: ServerRequest, verdict: Exclude<Verdic
 
 export async function judgeServerRequest(context: Context, request: ServerRequest): Promise<JudgedServerRequest> {
   const { server, method, agent, params } = request
-  const decision = await context.policy.decide({
+  const at = context.clock.now()
+  const question: PolicyRequest = {
     principal: { type: 'ToolServer', id: server },
     action: method,
     server,
     input: params,
-    facts: { door: 'mcp', now: context.clock.now(), approvals: [] },
-  })
-  const verdict = toSealable(decision)
-  const row = toRow(context, request, verdict)
+    facts: { door: 'mcp', now: at, approvals: [] },
+  }
+  const decision = await context.policy.decide(question)
+  const verdict = toSealable(context, question, decision, agent)
+  const row = toRow(context, request, verdict, at)
   const body: JsonObject = {
     effect: row.effect,
     door: row.door,
@@ -89,18 +98,24 @@ export async function judgeServerRequest(context: Context, request: ServerReques
     ...(verdict.world === undefined ? {} : { world: verdict.world }),
     ...(row.riskScore === undefined ? {} : { risk: riskBody(row) ?? null }),
     ...(row.fault === undefined ? {} : { fault: row.fault }),
+    ...(decision.effect === row.effect ? {} : { said: decision.effect }),
   }
-  await context.ledger.append({
-    changes: [insertDecision(row)],
-    entries: [
-      { type: 'decision', id: row.id, body, payloads: [{ name: 'input', subject: agent, value: { server, name: method, input: params } }] },
-    ],
-  })
+  const payloads = [
+    { name: 'input', subject: agent, value: { server, name: method, input: params } },
+    { name: 'facts', subject: agent, value: sealedFacts(question) },
+  ]
+  try {
+    await context.ledger.append({ changes: [insertDecision(row)], entries: [{ type: 'decision', id: row.id, body, payloads }] })
+  } catch (error) {
+    context.limits.release(agent, row.obligations, at)
+    throw error
+  }
   context.tell('decision', row)
   if (verdict.effect !== 'permit') return { permitted: false, decision: row.id, fault: verdict.fault, detail: verdict.detail }
   return {
     permitted: true,
     decision: row.id,
+    timeoutMs: timeoutOf(row.obligations, context.settings.timeoutMs),
     async seal(status, value) {
       await appendOutcome(context, row, { status, value, by: 'broker' })
     },

@@ -7,9 +7,16 @@ type Limit = Extract<Obligation, { kind: 'limit' }>
 
 export const LONGEST_WINDOW_MS = WINDOW.day
 
+/** The limit that is used up, and when it frees, in ms. */
+type UsedUp = { used: Limit; freeAt: number }
+
+export function describeUsedUp({ used, freeAt }: UsedUp, now: number): string {
+  return `${used.count} a ${used.per} are used up (policy ${used.policy}); the next is free in ${Math.ceil((freeAt - now) / 1000)} s`
+}
+
 export type Limits = {
-  /** Counts one permit against each limit, or none of them: then answers the limit that is used up and when it frees, in ms. */
-  reserve(agent: string, obligations: readonly Obligation[], now: number): { used: Limit; freeAt: number } | undefined
+  /** Counts one permit against each limit, or none of them: then answers the one that is used up. */
+  reserve(agent: string, obligations: readonly Obligation[], now: number): UsedUp | undefined
   /** Forgets every count; for rebuilding them from the store. */
   clear(): void
   /** Takes a reservation back: nothing was permitted after all. */

@@ -4,6 +4,8 @@ import type { AgentPrincipal, FaultCode } from '@ephor/contract'
 import type { Asking, Context } from './context.ts'
 import { factsOf, subjectsOf } from './facts.ts'
 import { hold } from './hold.ts'
+import { describeUsedUp } from './limits.ts'
+import { redactEnded, unmet } from './obligations.ts'
 import { repeated } from './repeat.ts'
 import { resolve } from './resolve.ts'
 import type { Resolved, Unresolved } from './resolve.ts'
@@ -17,7 +19,7 @@ import type { Verdict } from './verdict.ts'
 export async function perform(context: Context, call: Call, run: Run): Promise<Performed> {
   const asked = await ask(context, call)
   if (asked.kind !== 'permitted') return asked
-  const ended = await runBounded(asked, run, call.signal)
+  const ended = redactEnded(await runBounded(asked, run, call.signal), asked.obligations)
   return sealOutcome(context, asked, ended)
 }
 
@@ -66,21 +68,28 @@ async function decide(context: Context, asking: Asking, target: Resolved): Promi
     facts: { door: call.door, now: at, approvals: [], ...target.facts, ...proven, ...(await factsOf(context, asking, target)) },
   }
   const decision = await context.policy.decide(question)
-  return decision.effect === 'hold' ? hold(context, { asking, target, question, decision }) : toVerdict(decision)
+  if (decision.effect !== 'hold') return toVerdict(decision, question)
+  // Nobody is asked about a call that could not run once they have agreed.
+  const missing = unmet(call.door, decision.obligations)
+  if (missing === undefined) return hold(context, { asking, target, question, decision })
+  const { reasons, version: policy, world, risk } = decision
+  const answer = { question, effect: decision.effect }
+  return { effect: 'deny', fault: 'OBLIGATION_UNMET', detail: missing, reasons, policy, world, risk, approval: undefined, answer }
 }
 
-/** Makes the answer durable; a permit first takes its place in the rate limits that it carries, and with it what it takes of budgets. */
+/**
+ * Makes the answer durable. A permit whose obligations can't be met is none; the others first take their place in the
+ * rate limits that they carry, and with it what they take of budgets.
+ */
 async function sealWithinLimits(context: Context, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
   if (verdict.effect !== 'permit') return sealIntent(context, asking, target, verdict)
   const { who, at } = asking
   const refuseFor = (fault: FaultCode, detail: string) =>
     sealIntent(context, asking, target, { ...verdict, effect: 'deny', fault, detail, part: undefined })
+  const missing = unmet(asking.call.door, verdict.obligations)
+  if (missing !== undefined) return refuseFor('OBLIGATION_UNMET', missing)
   const over = context.limits.reserve(who.id, verdict.obligations, at)
-  if (over) {
-    const wait = Math.ceil((over.freeAt - at) / 1000)
-    const detail = `${over.used.count} a ${over.used.per} are used up (policy ${over.used.policy}); the next is free in ${wait} s`
-    return refuseFor('OBLIGATION_UNMET', detail)
-  }
+  if (over) return refuseFor('OBLIGATION_UNMET', describeUsedUp(over, at))
   const { spends, part } = context.budgets.spend(verdict.charges, subjectsOf(asking), at)
   const { changes = [], entries = [] } = verdict.part ?? {}
   try {

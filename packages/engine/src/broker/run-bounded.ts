@@ -2,11 +2,13 @@
 import { Fault } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import type { Json } from '@ephor/engine/kernel'
-import type { Permitted, Run } from './types.ts'
+import type { OutcomeStatus, Permitted, Run } from './types.ts'
 
 export type Ended =
-  | { status: 'succeeded' | 'failed'; value: Json; isError: boolean }
-  | { status: 'failed' | 'unknown'; fault: FaultCode; detail: string }
+  /** `redacted`: how many of each category were taken out of the value. */
+  | { status: 'succeeded' | 'failed'; value: Json; isError: boolean; redacted?: Record<string, number> }
+  /** One that succeeded has a fault where its result is withheld. */
+  | { status: OutcomeStatus; fault: FaultCode; detail: string }
 
 /** Faults after which the action certainly did not happen, or the server itself said that it failed. */
 const KNOWN_FAILURES = new Set<FaultCode>(['UPSTREAM_UNAVAILABLE', 'UPSTREAM_ERROR', 'SERVER_UNKNOWN', 'SECRET_UNKNOWN'])
@@ -29,7 +31,7 @@ export async function runBounded(permit: Permitted, run: Run, caller: AbortSigna
   const onCancel = () => stop(new Fault('CALL_CANCELLED', 'the caller went away or cancelled'))
   caller.addEventListener('abort', onCancel, { once: true })
   try {
-    const result = await Promise.race([run({ decision: permit.decision, timeoutMs: permit.timeoutMs }, abort.signal), leftBehind])
+    const result = await Promise.race([run(permit, abort.signal), leftBehind])
     return { status: result.isError ? 'failed' : 'succeeded', ...result }
   } catch (error) {
     const fault = abort.signal.aborted

@@ -4,9 +4,10 @@ import type { Approval } from '@ephor/engine/approvals'
 import { isoTime } from '@ephor/engine/kernel'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
 import type { EntryDraft, Receipt } from '@ephor/engine/ledger'
-import type { Obligation } from '@ephor/engine/policy'
+import { sealedFacts } from '@ephor/engine/policy'
 import type { Asking, Context } from './context.ts'
 import { digestSession } from './digest.ts'
+import { kept, timeoutOf } from './obligations.ts'
 import { digestCall } from './resolve.ts'
 import type { Known, Resolved, Unresolved } from './resolve.ts'
 import type { Ended } from './run-bounded.ts'
@@ -20,10 +21,6 @@ const LOST_AFTER_MS = 30_000
 
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
-function timeoutOf(obligations: readonly Obligation[], most: number): number {
-  return Math.min(most, ...obligations.flatMap((o) => (o.kind === 'timeout' ? [o.ms] : [])))
-}
-
 /** Score, tier and terms: the words beside them stay in the row. */
 export function riskBody({ riskScore }: Pick<DecisionRow, 'riskScore'>): JsonObject | undefined {
   if (!riskScore) return undefined
@@ -32,13 +29,16 @@ export function riskBody({ riskScore }: Pick<DecisionRow, 'riskScore'>): JsonObj
 }
 
 /** The ledger body: opaque ids, digests and pinned names; what the agent wrote goes into the encrypted payload. */
-function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolved['tool'], world: string | undefined): EntryDraft {
+function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolved['tool'], verdict: Verdict): EntryDraft {
+  const { world, answer } = verdict
   const optional = {
     onBehalfOf: who.onBehalfOf,
     server: row.server === '' ? undefined : row.server,
     tool: tool && { server: tool.server, name: tool.name, digest: tool.digest, kind: tool.kind, risk: tool.risk },
     policy: row.policy,
     world,
+    // What policy said, where something else decided after it: an approval, an obligation, a budget.
+    said: answer && answer.effect !== row.effect ? answer.effect : undefined,
     risk: riskBody(row),
     budgets: row.spends.length > 0 ? row.spends.map((spend) => ({ ...spend, start: isoTime(spend.start) })) : undefined,
     obligations: row.obligations.length > 0 ? row.obligations.map((obligation) => ({ ...obligation })) : undefined,
@@ -61,7 +61,9 @@ function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolve
   for (const [key, value] of Object.entries(optional)) if (value !== undefined) body[key] = value
   const asked: JsonObject = { server: call.server, name: call.name, input: call.input }
   if (call.onBehalfOf !== undefined) asked.onBehalfOf = call.onBehalfOf
-  return { type: 'decision', id: row.id, body, payloads: [{ name: 'input', subject: who.id, value: asked }] }
+  const payloads = [{ name: 'input', subject: who.id, value: asked }]
+  if (answer) payloads.push({ name: 'facts', subject: who.id, value: sealedFacts(answer.question) })
+  return { type: 'decision', id: row.id, body, payloads }
 }
 
 const knownOf = (target: Resolved | Unresolved): Known | undefined => ('fault' in target ? target.known : target)
@@ -123,12 +125,13 @@ export function toAsked(context: Context, row: StoredDecision, receipt: Receipt,
  */
 export async function sealIntent(context: Context, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
   const row = toRow(context, asking, target, verdict)
-  const entry = decisionEntry(row, asking, knownOf(target)?.tool, verdict.world)
+  const entry = decisionEntry(row, asking, knownOf(target)?.tool, verdict)
   const { changes = [], entries = [] } = verdict.part ?? {}
   const [receipt] = await context.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entry, ...entries] })
   if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
   if (verdict.part && verdict.approval) await context.approvals.announce(verdict.approval.id)
   if (row.effect === 'permit' && row.tool !== undefined) context.novelty.permitted(row.agent, row.server, row.tool)
+  if (row.effect === 'permit') context.sessions.permitted(row.session)
   context.tell('decision', row)
   return toAsked(context, row, receipt, verdict.approval)
 }
@@ -136,14 +139,18 @@ export async function sealIntent(context: Context, asking: Asking, target: Resol
 type Outcome = {
   status: OutcomeStatus
   value?: Json | undefined
+  /** How many of each category were taken out of the value. */
+  redacted?: Record<string, number> | undefined
   tokens?: number | undefined
   fault?: string | undefined
   by: 'broker' | 'enforcement-point' | 'recovery'
 }
 
 /** One outcome for one decision: the broker, a report, the deadline and recovery all come through here. @throws Fault OUTCOME_DECIDED. */
-export async function appendOutcome(context: Context, row: DecisionRow, { status, value, tokens, fault, by }: Outcome): Promise<Receipt> {
+export async function appendOutcome(context: Context, row: DecisionRow, outcome: Outcome): Promise<Receipt> {
+  const { status, value, redacted, tokens, fault, by } = outcome
   const at = context.clock.now()
+  const result = value === undefined ? undefined : kept(value, row.obligations)
   const bytes = value === undefined || row.spends.length === 0 ? undefined : Buffer.byteLength(JSON.stringify(value))
   const { settled, part } = context.budgets.settle(row.spends, { bytes, tokens })
   const [receipt] = await context.ledger.append({
@@ -152,8 +159,16 @@ export async function appendOutcome(context: Context, row: DecisionRow, { status
       {
         type: 'outcome',
         id: `${row.id}/outcome`,
-        body: { decision: row.id, status, by, ...(fault === undefined ? {} : { fault }), ...(settled.length === 0 ? {} : { settled }) },
-        payloads: value === undefined ? [] : [{ name: 'result', subject: row.agent, value }],
+        body: {
+          decision: row.id,
+          status,
+          by,
+          ...(fault === undefined ? {} : { fault }),
+          ...(settled.length === 0 ? {} : { settled }),
+          ...(redacted === undefined ? {} : { redacted }),
+          ...(result?.truncated ? { truncated: true } : {}),
+        },
+        payloads: result === undefined ? [] : [{ name: 'result', subject: row.agent, value: result.value }],
       },
     ],
   })
@@ -169,9 +184,16 @@ export async function sealOutcome(context: Context, permit: Permitted, ended: En
   try {
     if ('fault' in ended) {
       const outcomeReceipt = await appendOutcome(context, row, { status: ended.status, fault: ended.fault, by: 'broker' })
-      return { ...sealed, kind: ended.status, outcomeReceipt, fault: ended.fault, detail: ended.detail }
+      return {
+        ...sealed,
+        kind: ended.status === 'unknown' ? 'unknown' : 'failed',
+        outcomeReceipt,
+        fault: ended.fault,
+        detail: ended.detail,
+      }
     }
-    const outcomeReceipt = await appendOutcome(context, row, { status: ended.status, value: ended.value, by: 'broker' })
+    const { status, value, redacted } = ended
+    const outcomeReceipt = await appendOutcome(context, row, { status, value, redacted, by: 'broker' })
     return { ...sealed, kind: 'done', outcomeReceipt, isError: ended.isError, value: ended.value }
   } catch (error) {
     context.log.error({ err: error, decision }, 'the outcome could not be recorded')

@@ -40,8 +40,11 @@ export type Call = {
 /** The tool server's answer. `isError`: it says itself that it failed. */
 export type RunResult = { isError: boolean; value: Json }
 
-/** Does the action. It must stop when the signal fires; a Fault that it throws becomes the outcome. */
-export type Run = (permit: { decision: string; timeoutMs: number }, signal: AbortSignal) => Promise<RunResult>
+/**
+ * Does the action. It must stop when the signal fires; a Fault that it throws becomes the outcome. Under `redact` nothing
+ * of the tool server may reach the agent but the result, which is examined.
+ */
+export type Run = (permit: Pick<Permitted, 'decision' | 'timeoutMs' | 'obligations'>, signal: AbortSignal) => Promise<RunResult>
 
 /** What the holder of a held call is told. */
 export type HeldApproval = { id: string; /** ms since 1970 */ expiresAt: number }

@@ -1,5 +1,6 @@
 /** Who a message comes from and how to answer them in between: what each revision hands to the methods they share. */
 import type { AgentPrincipal } from '@ephor/contract'
+import type { Held } from '@ephor/engine/broker'
 import type { JsonObject } from '@ephor/engine/kernel'
 import { z } from 'zod'
 
@@ -41,6 +42,10 @@ export type Caller = {
    * stateless client together; `key` is what the server calls a question.
    */
   ask(method: ServerRequestMethod, params: JsonObject, signal: AbortSignal, key?: string): Promise<JsonObject>
+  /** Results of this call are examined before they are passed on: progress and logs can't be, so they are not. */
+  quiet?: boolean
+  /** Where the client can wait for a held call itself: what it gets in place of the refusal. */
+  onHeld?: (held: Held) => JsonObject
   /** From which severity the client wants log messages on this request's stream; undefined: none. */
   logLevel(): LogLevel | undefined
 }

@@ -101,7 +101,7 @@ function openBroker(servers: Record<string, TestServer>, calls: Call[]): Broker[
     if (call.method === 'tools/call' && !server.tools.some(({ name }) => name === call.name))
       return { kind: 'refused', ...sealed, fault: 'TOOL_UNKNOWN', detail: 'no such tool' }
     try {
-      const { isError, value } = await run({ decision, timeoutMs: 10_000 }, call.signal)
+      const { isError, value } = await run({ decision, timeoutMs: 10_000, obligations: [] }, call.signal)
       return { kind: 'done', ...sealed, outcomeReceipt: receipt, isError, value }
     } catch (error) {
       const fault = error instanceof Fault ? error.code : 'INTERNAL'
@@ -158,7 +158,7 @@ export async function openDoor(options: DoorOptions = {}) {
         judged.push(method)
         const { permitServerRequests: permitted } = options
         if (permitted === true || permitted === method)
-          return { permitted: true, decision: 'dec_s', seal: async (status) => void judged.push(status) }
+          return { permitted: true, decision: 'dec_s', timeoutMs: 10_000, seal: async (status) => void judged.push(status) }
         return { permitted: false, decision: 'dec_s', fault: 'POLICY_NO_PERMIT', detail: 'no policy permits it' }
       },
     },

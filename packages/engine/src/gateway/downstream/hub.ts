@@ -10,6 +10,7 @@ export type HubRooms = { links: Links; sessions: Sessions; stateless: Stateless;
 
 /** Log messages go on the stream of the call they probably belong to, else on the session's own stream. */
 function onLog({ links, sessions }: HubRooms, agent: string, server: string, params: JsonObject): void {
+  if (links.isQuiet(agent, server)) return
   const callers = links.callers(agent, server)
   for (const caller of callers) {
     const threshold = caller.logLevel()

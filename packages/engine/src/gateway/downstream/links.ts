@@ -19,6 +19,8 @@ export type Links = {
   during<T>(caller: Caller, server: string, work: () => Promise<T>): Promise<T>
   /** The callers whom a server works for right now on behalf of an agent, the latest of each origin. */
   callers(agent: string, server: string): Caller[]
+  /** True while any of them is quiet: nobody can say which of its calls a server speaks of. */
+  isQuiet(agent: string, server: string): boolean
 }
 
 type Ask = { method: ServerRequestMethod; params: JsonObject; key?: string }
@@ -91,7 +93,7 @@ export function createLinks(
     // In one go: a stateless client gets them in one result.
     const answers = asks.flatMap((ask, i) => {
       const one = permitted[i]
-      return one === undefined ? [] : [askClient(one, caller, ask, until)]
+      return one === undefined ? [] : [askClient(one, caller, ask, AbortSignal.any([until, AbortSignal.timeout(one.timeoutMs)]))]
     })
     try {
       return await Promise.all(answers)
@@ -121,6 +123,7 @@ export function createLinks(
   return {
     connect,
     callers,
+    isQuiet: (agent, server) => [...(working.get(keyOf(agent, server)) ?? [])].some(({ quiet }) => quiet === true),
     connectWithin(server, agent, ms) {
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Fault('UPSTREAM_TIMEOUT', `${server} did not connect within ${ms} ms`)), ms)

@@ -1,15 +1,16 @@
 /** Takes the requests that do something through the broker: name to server, decide, run upstream, answer with the receipt. */
 import { Fault, isId } from '@ephor/contract'
-import type { Broker, Call, CallMethod, Performed } from '@ephor/engine/broker'
-import type { Json, JsonObject } from '@ephor/engine/kernel'
+import type { Broker, Call, CallMethod, Performed, Run } from '@ephor/engine/broker'
+import type { JsonObject } from '@ephor/engine/kernel'
 import { ProtocolError } from '@modelcontextprotocol/server'
 import { z } from 'zod'
+import { answerOf, recordedError } from './answer-of.ts'
 import { JsonObjectSchema, META_CLIENT_CAPABILITIES, META_LOG_LEVEL, objectAt } from './caller.ts'
 import type { Caller } from './caller.ts'
 import type { Catalog } from './catalog.ts'
 import type { Links } from './links.ts'
 import { isSuspicious } from './names.ts'
-import { META_APPROVAL, asProtocolError, invalidParams, refusal, withReceipt } from './replies.ts'
+import { META_APPROVAL, asProtocolError, invalidParams } from './replies.ts'
 
 /** What of a client's `_meta` reaches the tool server: the trace. The rest is in no digest, so an approval would not cover it. */
 const TRACE_KEYS = ['traceparent', 'tracestate', 'baggage'] as const
@@ -95,47 +96,29 @@ function protocolErrorOf(error: unknown): ProtocolError | undefined {
   return new ProtocolError(Number(error.code), error.message, 'data' in error ? error.data : undefined)
 }
 
-/** Sends the call to its server, with progress and trace, and keeps a JSON-RPC error apart for the reply. */
-function runner({ links }: CallDeps, caller: Caller, method: CallMethod, target: Target, meta: JsonObject | undefined) {
+/** Sends the call to its server, with progress and trace. */
+function runner({ links }: CallDeps, caller: Caller, method: CallMethod, target: Target, meta: JsonObject | undefined): Run {
   const progressToken = meta?.['progressToken']
   const params = { ...target.params, _meta: { ...traceOf(meta), ...envelopeOf(caller) } }
-  const kept: { error: ProtocolError | undefined } = { error: undefined }
-  const run = async ({ timeoutMs }: { timeoutMs: number }, signal: AbortSignal) => {
+  return async ({ timeoutMs, obligations }, signal) => {
     if (target.suspicious) throw new Fault('TOOL_NAME_SUSPICIOUS', 'the name is not plain')
     const upstream = await links.connect(target.server, caller.principal.id)
     const origin = { agent: caller.principal.id, session: caller.origin }
+    const quiet = obligations.some(({ kind }) => kind === 'redact')
     const onProgress =
-      typeof progressToken === 'string' || typeof progressToken === 'number'
+      !quiet && (typeof progressToken === 'string' || typeof progressToken === 'number')
         ? { onProgress: (progress: JsonObject) => caller.notify('notifications/progress', { ...progress, progressToken }) }
         : {}
     try {
-      const value = await links.during(caller, target.server, () =>
+      const value = await links.during(quiet ? { ...caller, quiet } : caller, target.server, () =>
         upstream.request(method, params, { signal, timeoutMs, origin, fulfil: true, ...onProgress }),
       )
       return { isError: value['isError'] === true, value }
     } catch (error) {
-      kept.error = protocolErrorOf(error)
-      if (kept.error === undefined) throw error
-      const { code, message, data } = kept.error
-      // Came over the wire as JSON; the type of `data` is what the SDK gives it.
-      return { isError: true, value: { error: { code, message, ...(data === undefined ? {} : { data: data as JsonObject }) } } }
+      const refused = protocolErrorOf(error)
+      if (refused === undefined) throw error
+      return { isError: true, value: recordedError(refused) }
     }
-  }
-  return { run, kept }
-}
-
-const isFreshness = (value: Json | undefined): value is number => Number.isSafeInteger(value) && Number(value) >= 0
-
-/** What the specification fixes about the result in each revision; the rest stays as the server sent it. */
-function fitted(caller: Caller, method: CallMethod, value: JsonObject): JsonObject {
-  const { resultType: _type, ttlMs, cacheScope: _scope, ...rest } = value
-  if (!caller.stateless) return rest
-  // What one principal was permitted to read is never for a shared cache.
-  return {
-    ...rest,
-    // Never the server's own: a question in a result that nobody decided must not pass for one that Ephor asks.
-    resultType: 'complete',
-    ...(method === 'resources/read' ? { ttlMs: isFreshness(ttlMs) ? ttlMs : 0, cacheScope: 'private' } : {}),
   }
 }
 
@@ -146,7 +129,6 @@ function fitted(caller: Caller, method: CallMethod, value: JsonObject): JsonObje
 export async function performCall(deps: CallDeps, caller: Caller, method: CallMethod, params: JsonObject): Promise<Answer> {
   const meta = objectAt(params, '_meta')
   const target = await targetOf(deps, caller, method, params)
-  const { run, kept } = runner(deps, caller, method, target, meta)
   const approval = meta?.[META_APPROVAL]
   const trace = meta?.['traceparent']
   const call: Call = {
@@ -163,16 +145,12 @@ export async function performCall(deps: CallDeps, caller: Caller, method: CallMe
   }
   let performed: Performed
   try {
-    performed = await deps.broker.perform(call, run)
+    performed = await deps.broker.perform(call, runner(deps, caller, method, target, meta))
   } catch (error) {
     throw asProtocolError(error)
   }
-  if (kept.error !== undefined && performed.kind === 'done') throw kept.error
-  if (performed.kind !== 'done') {
-    // The name itself is the reason, whatever else the broker found wrong with it.
-    const shown = target.suspicious && performed.kind === 'refused' ? { ...performed, fault: 'TOOL_NAME_SUSPICIOUS' as const } : performed
-    return { result: refusal(method, shown), target }
-  }
-  const value = JsonObjectSchema.parse(performed.value)
-  return { result: withReceipt(fitted(caller, method, value), performed), target }
+  if (performed.kind === 'held' && caller.onHeld !== undefined) return { result: caller.onHeld(performed), target }
+  // The name itself is the reason, whatever else the broker found wrong with it.
+  const shown = target.suspicious && performed.kind === 'refused' ? { ...performed, fault: 'TOOL_NAME_SUSPICIOUS' as const } : performed
+  return { result: answerOf(caller, method, shown), target }
 }
