@@ -9,6 +9,7 @@ import type { Policy } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
 import type { Limits } from './limits.ts'
 import type { Novelty } from './novelty.ts'
+import type { Sessions } from './sessions.ts'
 import type { Decisions } from './store.ts'
 import type { Call, DecisionRow } from './types.ts'
 
@@ -40,6 +41,7 @@ export type BrokerRooms = {
 export type Context = BrokerRooms & {
   limits: Limits
   novelty: Novelty
+  sessions: Sessions
   decisions: Decisions
   tell(kind: 'decision' | 'outcome', row: DecisionRow): void
 }

@@ -20,7 +20,8 @@ const ENDED: Partial<Record<Approval['state'], { fault: FaultCode; detail: strin
 export async function hold(context: Context, held: HeldCall): Promise<Verdict> {
   const { asking, target, decision } = held
   const { who, call } = asking
-  const common = { reasons: decision.reasons, policy: decision.version, world: decision.world, risk: decision.risk }
+  const answer = { question: held.question, effect: decision.effect }
+  const common = { reasons: decision.reasons, policy: decision.version, world: decision.world, risk: decision.risk, answer }
   const refuse = (fault: FaultCode, detail: string, approval?: Approval): Verdict => ({
     ...common,
     effect: 'deny',
@@ -52,7 +53,7 @@ export async function hold(context: Context, held: HeldCall): Promise<Verdict> {
   }
 }
 
-function openApproval(context: Context, { asking, target, decision }: HeldCall, digest: string): Verdict {
+function openApproval(context: Context, { asking, target, question, decision }: HeldCall, digest: string): Verdict {
   const { who, call, id } = asking
   const { approval, part } = context.approvals.open({
     decision: id,
@@ -69,7 +70,7 @@ function openApproval(context: Context, { asking, target, decision }: HeldCall, 
     ttlMs: context.settings.approvalTtlMs,
   })
   const { reasons, version: policy, world, risk } = decision
-  return { effect: 'hold', reasons, policy, world, risk, approval, part }
+  return { effect: 'hold', reasons, policy, world, risk, approval, part, answer: { question, effect: 'hold' } }
 }
 
 /**
@@ -85,13 +86,15 @@ async function decideAgain(
 ): Promise<Verdict> {
   const given = await context.approvals.answered(approval, decision.asks)
   const approvals = [{ id: approval.id, ...given }]
-  const again = await context.policy.decide({ ...question, facts: { ...question.facts, now: context.clock.now(), approvals } })
+  const asked = { ...question, facts: { ...question.facts, now: context.clock.now(), approvals } }
+  const again = await context.policy.decide(asked)
   if (again.effect === 'hold' || again.version !== decision.version) {
     const detail = 'the policy changed while the call waited and has to be asked again; repeat the call without the handle'
     const { reasons, version: policy, world, risk } = again
-    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, reasons, policy, world, risk, approval }
+    const answer = { question: asked, effect: again.effect }
+    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, reasons, policy, world, risk, approval, answer }
   }
-  const verdict = toVerdict(again)
+  const verdict = toVerdict(again, asked)
   if (verdict.effect !== 'permit') return { ...verdict, approval }
   return { ...verdict, approval, part: context.approvals.spend(approval, { decision: asking.id, digest }) }
 }

@@ -133,6 +133,14 @@ export function readDecisions(store: Store) {
       const row = await rows().where('idempotency', '=', key).executeTakeFirst()
       return row && fromRow(row)
     },
+    /** What was permitted in a session so far, and when its first call came. */
+    async sessionPast(session: string): Promise<{ calls: number; startedAt: number | undefined }> {
+      const ofSession = store.reader<Tables>().selectFrom('broker_decision').where('tenant', '=', TENANT).where('session', '=', session)
+      const { calls, startedAt } = await ofSession
+        .select([sql<number>`count(*) FILTER (WHERE effect = 'permit')`.as('calls'), sql<number | null>`min(at)`.as('startedAt')])
+        .executeTakeFirstOrThrow()
+      return { calls, startedAt: startedAt ?? undefined }
+    },
     /** Was this agent ever permitted this tool? One step into an index. */
     async everPermitted(agent: string, server: string, tool: string): Promise<boolean> {
       const permits = store.reader<Tables>().selectFrom('broker_decision').select('id').where('tenant', '=', TENANT)

@@ -3,7 +3,10 @@ import type { FaultCode } from '@ephor/contract'
 import type { Approval } from '@ephor/engine/approvals'
 import type { Charge, Spend } from '@ephor/engine/budgets'
 import type { Part } from '@ephor/engine/ledger'
-import type { Decision, Obligation, Reason, RiskScore } from '@ephor/engine/policy'
+import type { Decision, Obligation, PolicyRequest, Reason, RiskScore } from '@ephor/engine/policy'
+
+/** So that the same question can be asked again and compared. */
+export type Answer = { question: PolicyRequest; effect: Decision['effect'] }
 
 type Common = {
   reasons: readonly Reason[]
@@ -14,6 +17,8 @@ type Common = {
   risk?: RiskScore | undefined
   /** The approval that this call opened, waits for, used, or was refused by. */
   approval: Approval | undefined
+  /** What policy was asked last, and what it said; absent where it was not asked. */
+  answer?: Answer | undefined
   /** What must be written in the same unit: the approval opened or spent. */
   part?: Part | undefined
 }
@@ -25,10 +30,14 @@ export type Verdict =
   /** `wait`: refused for now, until an operator has looked at something. */
   | (Common & { effect: 'deny' | 'wait'; fault: FaultCode; detail: string })
 
-/** @param decision anything but a hold */
-export function toVerdict(decision: Exclude<Decision, { effect: 'hold' }>): Verdict {
+/**
+ * @param decision anything but a hold
+ * @param question what it answers
+ */
+export function toVerdict(decision: Exclude<Decision, { effect: 'hold' }>, question: PolicyRequest): Verdict {
   const { reasons, version: policy, world, risk } = decision
-  const common = { reasons, policy, world, risk, approval: undefined }
+  const answer = { question, effect: decision.effect }
+  const common = { reasons, policy, world, risk, approval: undefined, answer }
   if (decision.effect === 'permit') {
     const { obligations, charges = [] } = decision
     return { ...common, effect: 'permit', obligations, charges }
