@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal } from '@ephor/contract'
-import type { Broker, Call, Performed } from '@ephor/engine/broker'
+import type { Broker, Call, Performed, Run } from '@ephor/engine/broker'
 import { makeLog, systemClock } from '@ephor/engine/kernel'
 import type { JsonObject } from '@ephor/engine/kernel'
 import type { Agent, Tool } from '@ephor/engine/registry'
@@ -76,10 +76,14 @@ export class FakeUpstream implements Upstream {
 
 export type TestServer = { tools: Tool[]; capabilities?: JsonObject; handler?: Handler }
 
+type Permit = Parameters<Run>[0]
+
 export type DoorOptions = {
   servers?: Record<string, TestServer>
   settings?: Partial<GatewaySettings>
   perform?: Broker['perform']
+  /** What every permit is tied to; only the runner keeps them here. */
+  obligations?: Permit['obligations']
   /** All of them, or those of one method. */
   permitServerRequests?: boolean | string
   visible?: (principal: AgentPrincipal, server: string) => boolean
@@ -91,7 +95,7 @@ export type DoorOptions = {
 }
 
 /** Permits everything that exists, as the broker does with an open policy. */
-function openBroker(servers: Record<string, TestServer>, calls: Call[]): Broker['perform'] {
+function openBroker(servers: Record<string, TestServer>, calls: Call[], obligations: Permit['obligations'] = []): Broker['perform'] {
   return async (call, run): Promise<Performed> => {
     calls.push(call)
     const decision = `dec_${calls.length}`
@@ -101,7 +105,7 @@ function openBroker(servers: Record<string, TestServer>, calls: Call[]): Broker[
     if (call.method === 'tools/call' && !server.tools.some(({ name }) => name === call.name))
       return { kind: 'refused', ...sealed, fault: 'TOOL_UNKNOWN', detail: 'no such tool' }
     try {
-      const { isError, value } = await run({ decision, timeoutMs: 10_000, obligations: [] }, call.signal)
+      const { isError, value } = await run({ decision, timeoutMs: 10_000, obligations }, call.signal)
       return { kind: 'done', ...sealed, outcomeReceipt: receipt, isError, value }
     } catch (error) {
       const fault = error instanceof Fault ? error.code : 'INTERNAL'
@@ -149,7 +153,7 @@ export async function openDoor(options: DoorOptions = {}) {
       },
     },
     broker: {
-      perform: options.perform ?? openBroker(servers, calls),
+      perform: options.perform ?? openBroker(servers, calls, options.obligations),
       visible: (principal) =>
         Object.entries(servers)
           .filter(([server]) => options.visible?.(principal, server) ?? true)

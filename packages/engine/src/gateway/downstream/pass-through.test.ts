@@ -93,6 +93,16 @@ describe.each(REVISIONS)('revision %s', (revision) => {
     expect(client.getServerVersion()?.name).toBe('ephor')
   })
 
+  test('where results are examined before they are passed on, nothing goes past them', async () => {
+    const obligations = [{ kind: 'redact' as const, category: 'ssn', policy: 'p' }]
+    const client = await connect({ servers: { library }, obligations }, revision)
+    const heard: unknown[] = []
+    client.setNotificationHandler('notifications/message', (message) => void heard.push(message))
+    await client.callTool({ name: 'library__find' }, { onprogress: (update) => heard.push(update) })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(heard).toEqual([])
+  })
+
   test('a call goes to its tool, and its result comes back whole, with a receipt', async () => {
     const client = await connect({ servers: { library } }, revision)
     const progress: unknown[] = []
