@@ -9,10 +9,11 @@ import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/i
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { Keys, Logger } from '@ephor/engine/kernel'
 import { ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
-import { declaredBudgets, mountPolicy, openPolicy, policyMigrations } from '@ephor/engine/policy'
+import { declaredBudgets, mountPolicy, mountPolicyAnalysis, openPolicy, policyMigrations } from '@ephor/engine/policy'
 import type { PolicyWorld } from '@ephor/engine/policy'
 import { mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
 import type { Registry } from '@ephor/engine/registry'
+import { mountRollouts, openRollouts, rolloutsMigrations } from '@ephor/engine/rollouts'
 import { mountVault, openVault, vaultMigrations } from '@ephor/engine/vault'
 import type { FastifyInstance } from 'fastify'
 import { createEventFeed } from './events/event-feed.ts'
@@ -25,9 +26,6 @@ import { rememberAnswers } from './idempotency/remember-answers.ts'
 import type { Settings } from './settings/schema.ts'
 import { VERSION } from './version.ts'
 
-/** How long a policy may take to decide, waiting included. */
-const POLICY_TIMEOUT_MS = 5000
-
 const MIGRATIONS = [
   ledgerMigrations,
   identityMigrations,
@@ -36,6 +34,7 @@ const MIGRATIONS = [
   policyMigrations,
   budgetsMigrations,
   approvalsMigrations,
+  rolloutsMigrations,
   brokerMigrations,
   { room: 'server', folder: new URL('./idempotency/migrations/', import.meta.url) },
 ]
@@ -102,14 +101,16 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
       world: worldOf(registry),
       store,
       ledger,
+      key: keys.policy,
       log,
       clock,
-      timeoutMs: POLICY_TIMEOUT_MS,
     })
     closers.push(() => policy.close())
     registry.on(() => {
       policy.setWorld(worldOf(registry)).catch((error: unknown) => log.error({ err: error }, 'the policies could not follow the registry'))
     })
+    const rollouts = await openRollouts({ store, ledger, policy, clock, log, people: () => identity.people() })
+    closers.push(() => rollouts.close())
     const inGroup = (person: string, group: string) => identity.person(person)?.groups.includes(group) === true
     const approvals = openApprovals({ store, ledger, clock, log, inGroup })
     closers.push(() => approvals.close())
@@ -145,7 +146,24 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
       log,
       settings: { allowedHosts: hostsOf(settings), maxBodyBytes: settings.limits.bodyBytes, sessionIdleMs: settings.mcp.sessionIdle },
     })
-    return { keys, store, clock, feed, ledger, registry, vault, identity, policy, approvals, budgets, broker, upstreams, gateway, close }
+    return {
+      keys,
+      store,
+      clock,
+      feed,
+      ledger,
+      registry,
+      vault,
+      identity,
+      policy,
+      rollouts,
+      approvals,
+      budgets,
+      broker,
+      upstreams,
+      gateway,
+      close,
+    }
   } catch (error) {
     await close()
     throw error
@@ -175,6 +193,8 @@ export function buildApp(
   })
   mountVault(app, vault, authenticate)
   mountPolicy(app, rooms.policy, authenticate)
+  mountRollouts(app, rooms.rollouts, rooms.policy, authenticate)
+  mountPolicyAnalysis(app, rooms.policy, () => identity.people(), authenticate)
   mountBudgets(app, { budgets: rooms.budgets, declared: () => declaredBudgets(rooms.policy.charter()), clock: rooms.clock }, authenticate)
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)

@@ -15,6 +15,8 @@ import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/led
 import { openPolicy, policyMigrations } from '@ephor/engine/policy'
 import { openRegistry, registryMigrations } from '@ephor/engine/registry'
 import type { Registry, ToolKind } from '@ephor/engine/registry'
+import { openRollouts, rolloutsMigrations } from '@ephor/engine/rollouts'
+import type { RolloutsOptions } from '@ephor/engine/rollouts'
 
 const ORIGIN = 'http://127.0.0.1:7373'
 
@@ -62,6 +64,7 @@ export type WorldOptions = {
   policies?: Record<string, string>
   tools?: WorldTool[]
   settings?: Partial<BrokerSettings>
+  runTests?: RolloutsOptions['runTests']
   /** A data folder to open again; a new one unless given. */
   home?: string
 }
@@ -79,6 +82,7 @@ async function openBase(home: string, clock: Clock) {
       policyMigrations,
       budgetsMigrations,
       approvalsMigrations,
+      rolloutsMigrations,
       brokerMigrations,
     ],
     extension: ledgerExtension({
@@ -136,7 +140,18 @@ export async function openWorld(options: WorldOptions = {}) {
   })
   const policyFolder = join(home, 'policies')
   if (options.home === undefined) writePolicies(policyFolder, options.policies)
-  const policy = await openPolicy({ folder: policyFolder, world: worldOf(registry), store, ledger, log, clock, timeoutMs: 5000 })
+  const policy = await openPolicy({
+    folder: policyFolder,
+    world: worldOf(registry),
+    store,
+    ledger,
+    key: keys.policy,
+    log,
+    clock,
+  })
+  const { runTests } = options
+  const people = () => identity.people()
+  const rollouts = await openRollouts({ store, ledger, policy, clock, log, people, ...(runTests ? { runTests } : {}) })
   const approvals = openApprovals({
     store,
     ledger,
@@ -161,6 +176,7 @@ export async function openWorld(options: WorldOptions = {}) {
     identity,
     policy,
     policyFolder,
+    rollouts,
     approvals,
     budgets,
     broker,
@@ -182,6 +198,7 @@ export async function openWorld(options: WorldOptions = {}) {
       broker.close()
       budgets.close()
       approvals.close()
+      await rollouts.close()
       await policy.close()
       await ledger.close()
       await store.close()

@@ -1,4 +1,5 @@
 /** Runs the cases of one file through the policy room: the same checks and decisions as in a running Ephor. */
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -96,9 +97,9 @@ export async function runCases(folder: string, { world, cases }: CaseFile): Prom
       world: worldOf(world),
       store,
       ledger,
+      key: generateKeyPairSync('ed25519').privateKey,
       log,
       clock: systemClock,
-      timeoutMs: 5000,
       pollMs: 60_000,
     })
     try {

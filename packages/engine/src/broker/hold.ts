@@ -20,33 +20,63 @@ const ENDED: Partial<Record<Approval['state'], { fault: FaultCode; detail: strin
 export async function hold(context: Context, held: HeldCall): Promise<Verdict> {
   const { asking, target, decision } = held
   const { who, call } = asking
-  const answer = { question: held.question, effect: decision.effect }
-  const common = { reasons: decision.reasons, policy: decision.version, world: decision.world, risk: decision.risk, answer }
-  const refuse = (fault: FaultCode, detail: string, approval?: Approval): Verdict => ({
-    ...common,
+  const refuse = refusalOf(held)
+  const digest = digestCall(who, call, target.tool, decision.version)
+
+  const approval = call.approval === undefined ? await context.approvals.pendingFor(digest) : await context.approvals.find(call.approval)
+  if (call.approval !== undefined && !approval) return refuse('APPROVAL_UNKNOWN', 'there is no approval with that handle')
+  if (!approval) return openApproval(context, held, digest)
+  // A handle is no bearer grant: it opens nothing for another agent, other arguments or another definition.
+  const by = approval.agent !== who.id ? undefined : approval.digest === digest ? held : await byWhatAsked(context, held, approval)
+  if (!by) {
+    return refuse('APPROVAL_MISMATCH', 'the approval was asked for another call, or the tool changed since, or the policy was taken back')
+  }
+  return settle(context, by, approval)
+}
+
+function refusalOf({ question, decision }: HeldCall) {
+  const { effect, reasons, version: policy, world, risk } = decision
+  return (fault: FaultCode, detail: string, approval?: Approval): Verdict => ({
     effect: 'deny',
+    reasons,
+    policy,
+    world,
+    risk,
     fault,
     detail,
     approval,
+    answer: { question, effect },
   })
-  const digest = digestCall(who, call, target.tool, decision.version)
+}
 
-  let approval = call.approval === undefined ? await context.approvals.pendingFor(digest) : await context.approvals.find(call.approval)
-  if (call.approval !== undefined && !approval) return refuse('APPROVAL_UNKNOWN', 'there is no approval with that handle')
-  // A handle is no bearer grant: it opens nothing for another agent, other arguments, another definition or another policy.
-  if (approval && (approval.agent !== who.id || approval.digest !== digest)) {
-    return refuse('APPROVAL_MISMATCH', 'the approval was asked for another call, or the tool or the policy changed since')
-  }
-  if (!approval) return openApproval(context, held, digest)
+/**
+ * A held call is finished by the policy version that held it, as long as that was not rolled back. What is active by now was
+ * asked before this: it could have refused.
+ */
+async function byWhatAsked(context: Context, held: HeldCall, { decision: id, digest }: Approval): Promise<HeldCall | undefined> {
+  const { asking, target, question } = held
+  const version = (await context.decisions.find(id))?.policy
+  if (version === undefined || digestCall(asking.who, asking.call, target.tool, version) !== digest) return undefined
+  const decision = await context.policy.decideUnder(version, question)
+  return decision?.effect === 'hold' ? { ...held, decision } : undefined
+}
+
+async function settle(context: Context, held: HeldCall, opened: Approval): Promise<Verdict> {
+  const { asking, decision } = held
+  const refuse = refusalOf(held)
+  let approval = opened
   if (approval.state === 'pending') {
-    await context.approvals.wait(approval.id, context.settings.approvalWaitMs, call.signal)
+    await context.approvals.wait(approval.id, context.settings.approvalWaitMs, asking.call.signal)
     approval = (await context.approvals.find(approval.id)) ?? approval
   }
-  if (approval.state === 'pending') return { ...common, effect: 'hold', approval }
+  if (approval.state === 'pending') {
+    const { reasons, version: policy, world, risk } = decision
+    return { effect: 'hold', reasons, policy, world, risk, approval, answer: { question: held.question, effect: 'hold' } }
+  }
   const ended = ENDED[approval.state]
   if (ended) return refuse(ended.fault, ended.detail, approval)
   try {
-    return await decideAgain(context, held, approval, digest)
+    return await decideAgain(context, held, approval)
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     return refuse(error.code, error.message, approval)
@@ -78,23 +108,17 @@ function openApproval(context: Context, { asking, target, question, decision }: 
  * may still say no.
  * @throws Fault what `answered` and `spend` throw
  */
-async function decideAgain(
-  context: Context,
-  { question, asking, decision }: HeldCall,
-  approval: Approval,
-  digest: string,
-): Promise<Verdict> {
+async function decideAgain(context: Context, held: HeldCall, approval: Approval): Promise<Verdict> {
+  const { question, asking, decision } = held
   const given = await context.approvals.answered(approval, decision.asks)
   const approvals = [{ id: approval.id, ...given }]
   const asked = { ...question, facts: { ...question.facts, now: context.clock.now(), approvals } }
-  const again = await context.policy.decide(asked)
-  if (again.effect === 'hold' || again.version !== decision.version) {
+  const again = await context.policy.decideUnder(decision.version ?? '', asked)
+  if (!again || again.effect === 'hold') {
     const detail = 'the policy changed while the call waited and has to be asked again; repeat the call without the handle'
-    const { reasons, version: policy, world, risk } = again
-    const answer = { question: asked, effect: again.effect }
-    return { effect: 'deny', fault: 'APPROVAL_MISMATCH', detail, reasons, policy, world, risk, approval, answer }
+    return refusalOf(held)('APPROVAL_MISMATCH', detail, approval)
   }
   const verdict = toVerdict(again, asked)
   if (verdict.effect !== 'permit') return { ...verdict, approval }
-  return { ...verdict, approval, part: context.approvals.spend(approval, { decision: asking.id, digest }) }
+  return { ...verdict, approval, part: context.approvals.spend(approval, { decision: asking.id, digest: approval.digest }) }
 }

@@ -2,11 +2,10 @@
 import { randomBytes } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import type { Part } from '@ephor/engine/ledger'
-import { checkFiles } from './check-files.ts'
 import type { Checked } from './check-files.ts'
 import { versionOf } from './digest.ts'
 import { activatedEntry, activationId, stagedEntry, stageId } from './entries.ts'
-import { charterOf, governorOf, load, putActive, putStaged } from './live.ts'
+import { charterOf, check, governorOf, load, putActive, putStaged } from './live.ts'
 import type { Governor, LiveOptions, Loaded, State } from './live.ts'
 import { signBundle, verifyBundle } from './sign-bundle.ts'
 import { insertBundle, insertFiles, lastBundle, readFiles } from './store.ts'
@@ -29,7 +28,7 @@ export async function signedFiles({ store, key, log }: LiveOptions, version: str
 export async function loadSigned(state: State, options: LiveOptions, version: string): Promise<Loaded | undefined> {
   const files = await signedFiles(options, version)
   if (!files) return undefined
-  const checked = await checkFiles(files, state.live.world)
+  const checked = await check(state, files)
   if (checked.readable) return load(state, options, checked, files)
   options.log.error({ version }, 'the stored policies cannot be read by this version; they stay unused')
   return undefined

@@ -5,7 +5,9 @@ import type { Ledger } from '@ephor/engine/ledger'
 import { defaultCharter } from './charter/charter.ts'
 import type { Charter } from './charter/charter.ts'
 import { CHARTER_FILE, readCharter } from './charter/read-charter.ts'
+import { checkFiles } from './check-files.ts'
 import type { Checked } from './check-files.ts'
+import { versionOf } from './digest.ts'
 import type { LiveWorld } from './live-world.ts'
 import { makeDecider } from './make-decider.ts'
 import type { Decider } from './make-decider.ts'
@@ -51,6 +53,8 @@ export type State = {
   seen: string | undefined
   /** Versions that decide nothing new, but finish what they held. */
   held: Map<string, Loaded>
+  /** What was checked last, by version and world: a proposal is looked at many times before it is active. */
+  checks: Map<string, Promise<Checked>>
   listeners: Set<() => void>
   comparers: Set<(comparison: Comparison) => void>
 }
@@ -66,6 +70,24 @@ export function charterOf(files: PolicyFiles): Charter | undefined {
 /** @returns undefined when its charter lets whoever can write the folder change policies */
 export function governorOf(version: string, charter: Charter): Governor | undefined {
   return charter.authorities === undefined ? undefined : { version, charter }
+}
+
+const MAX_CHECKS = 8
+
+/** As `checkFiles` in the world as it is, which always says the same of the same texts. */
+export function check({ live, checks }: State, files: PolicyFiles): Promise<Checked> {
+  const key = `${versionOf(files)} ${live.digest}`
+  const known = checks.get(key)
+  if (known) return known
+  const [oldest] = checks.keys()
+  if (checks.size >= MAX_CHECKS && oldest !== undefined) checks.delete(oldest)
+  const started = checkFiles(files, live.world).then((checked) => {
+    // What the engine failed on may have been the engine's moment.
+    if (!checked.readable) checks.delete(key)
+    return checked
+  })
+  checks.set(key, started)
+  return started
 }
 
 export function load({ live }: State, { log }: LiveOptions, checked: Checked, files: PolicyFiles): Loaded {

@@ -14,6 +14,7 @@ import { digestOf, versionOf } from './digest.ts'
 import { refusedEntry } from './entries.ts'
 import type { LeftOut } from './input-type.ts'
 import { findWorld, keepWorld } from './keep-world.ts'
+import { check } from './live.ts'
 import type { LiveOptions, State } from './live.ts'
 import { createWorld } from './live-world.ts'
 import type { WorldSchema } from './make-schema.ts'
@@ -88,11 +89,13 @@ async function refuse(state: State, options: PolicyOptions, version: string, fin
   )
 }
 
-/** The folder changed, and nobody who may has agreed to it. */
-function propose(state: State, { log }: PolicyOptions, version: string, files: PolicyFiles): void {
+/** The folder changed, and nobody who may has agreed to it; or it is what is active again. */
+function propose(state: State, { log }: PolicyOptions, pending: State['pending']): void {
   state.refused = undefined
-  state.pending = { version, files }
-  log.warn({ version, active: state.active?.version }, 'the policy folder changed; by the charter it is not active before it is reviewed')
+  state.pending = pending
+  const { version: active } = state.active ?? {}
+  if (pending)
+    log.warn({ version: pending.version, active }, 'by the charter the changed policy folder is not active before it is reviewed')
   for (const listener of state.listeners) listener()
 }
 
@@ -125,14 +128,14 @@ async function look(state: State, options: PolicyOptions): Promise<void> {
   if ('findings' in read) await refuse(state, options, version, read.findings)
   else if (version === state.active?.version || (state.active && version === (await lastFolder(options.store)))) {
     state.refused = undefined
-    state.pending = undefined
+    if (state.pending) propose(state, options, undefined)
   } else {
     const { files } = read
-    const checked = await checkFiles(files, state.live.world)
+    const checked = await check(state, files)
     const bad = !checked.readable || checked.findings.some(({ severity }) => severity === 'error')
     if (bad) await refuse(state, options, version, checked.findings)
     // The charter that is in force says who may change it, not the one in the folder.
-    else if (state.governor) propose(state, options, version, files)
+    else if (state.governor) propose(state, options, { version, files })
     else {
       const by = { author: 'folder', reviewers: [] }
       await activate(state, options, { checked, files, by, folder: version, withdraw: state.active?.version })
@@ -225,6 +228,7 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     pending: undefined,
     seen: undefined,
     held: new Map(),
+    checks: new Map(),
     listeners: new Set(),
     comparers: new Set(),
   }

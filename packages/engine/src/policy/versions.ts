@@ -5,10 +5,9 @@ import type { Part } from '@ephor/engine/ledger'
 import { activate, loadSigned, restore, restoreStage, signedFiles, stage, unstage } from './activate.ts'
 import type { By } from './activate.ts'
 import type { Charter } from './charter/charter.ts'
-import { checkFiles } from './check-files.ts'
 import type { Checked } from './check-files.ts'
 import { versionOf } from './digest.ts'
-import { charterOf } from './live.ts'
+import { charterOf, check } from './live.ts'
 import type { Governor, LiveOptions, State } from './live.ts'
 import type { Comparison } from './stages.ts'
 import { insertFiles, lastBundle, readFiles } from './store.ts'
@@ -71,8 +70,8 @@ async function keptFiles({ store }: LiveOptions, version: string): Promise<Polic
 }
 
 /** @throws Fault POLICY_INVALID with the first thing that keeps the texts from becoming active. */
-async function checkKept({ live }: State, files: PolicyFiles): Promise<Checked> {
-  const checked = await checkFiles(files, live.world)
+async function checkKept(state: State, files: PolicyFiles): Promise<Checked> {
+  const checked = await check(state, files)
   const error = checked.findings.find(({ severity }) => severity === 'error')
   if (!error && checked.readable) return checked
   const { file, line, column, message } = error ?? { file: '', line: 1, column: 1, message: 'the policies cannot be read' }
@@ -100,7 +99,7 @@ export function makeVersions(state: State, options: LiveOptions, inTurn: InTurn)
       }
     },
     async inspect(files) {
-      const { version, findings } = await checkFiles(files, state.live.world)
+      const { version, findings } = await check(state, files)
       return { version, findings, charter: charterOf(files) }
     },
     keep: (files) => insertFiles(versionOf(files), files),
@@ -117,7 +116,7 @@ export function makeVersions(state: State, options: LiveOptions, inTurn: InTurn)
     reinstate: (version, part) =>
       inTurn(async () => {
         const files = await signedFiles(options, version)
-        const checked = files && (await checkFiles(files, state.live.world))
+        const checked = files && (await check(state, files))
         // Whether it fits the tools of today is no question now: what does not is refused call by call.
         if (!files || !checked?.readable)
           throw new Fault('BUNDLE_INVALID', `what is stored as ${version} is not what was signed, or can't be read`)

@@ -15,8 +15,8 @@ export type RolloutsOptions = {
   log: Logger
   /** Everybody, as identity knows them now. */
   people: () => readonly Someone[]
-  /** Runs the `*.test.yaml` among the texts against the policies among them. */
-  runTests: (files: PolicyFiles) => Promise<TestReport>
+  /** Runs the `*.test.yaml` among the texts against the policies among them. Without it, no charter that asks for tests lets anything live. */
+  runTests?: (files: PolicyFiles) => Promise<TestReport>
 }
 
 export type Context = RolloutsOptions

@@ -10,6 +10,8 @@ import type { Difference, Effect, Figures, Proposal } from './types.ts'
 
 /** Decisions after which the rules are looked at, at the latest. */
 const JUDGE_EVERY = 50
+/** Time without any decision is written this often, in ms. */
+const IDLE_MS = 60_000
 /** Kinds of differences between two writings at most: agents choose how many there are. */
 const MAX_DIFFERENCES = 1000
 
@@ -63,9 +65,8 @@ export function makeObserver(context: Context): Observer {
     const differences = structuredClone(current.differences)
     const changes = writing({ ...current, fresh, differences })
     if (changes.length === 0) return
-    const { decisions, active, tried, escalated } = fresh
-    const entries = decisions === 0 ? [] : [entryOf('observed', proposal, { decisions, active, tried, escalated })]
-    await ledger.append({ changes, entries })
+    const { decisions, active, tried, escalated, observed } = fresh
+    await ledger.append({ changes, entries: [entryOf('observed', proposal, { decisions, active, tried, escalated, observed })] })
     settle(current, fresh, differences)
   }
 
@@ -121,9 +122,11 @@ export function makeObserver(context: Context): Observer {
     },
     async tick(elapsed) {
       if (!trial) return
-      trial.fresh.observed[trial.proposal.state] += elapsed
+      trial.fresh.observed[trial.proposal.state] += Math.round(elapsed)
       look()
-      if (!trial.ending) await write(trial)
+      const { decisions, observed } = trial.fresh
+      const worth = decisions > 0 || observed.shadow + observed.canary >= IDLE_MS
+      if (worth && !trial.ending) await write(trial)
     },
     async flush() {
       if (trial) await write(trial)

@@ -13,7 +13,7 @@ import { listDifferences, listProposals, listReviews } from './store.ts'
 import type { Difference, Draft, Figures, Proposal, Review } from './types.ts'
 import type { Rule } from './rules.ts'
 
-const TICK_MS = 5000
+const TICK_MS = 10_000
 const MAX_DIFFERENCES_SHOWN = 200
 
 /** A proposal with all that a reviewer needs. */
@@ -64,16 +64,17 @@ async function wordsOf({ ledger }: Context, entry: string): Promise<Record<strin
 async function dossier(context: Context, id: string): Promise<Dossier> {
   const { policy, store } = context
   const proposal = await getProposal(context, id)
-  const [files = {}, before = {}, reviews, waiting] = await Promise.all([
-    policy.versions.files(proposal.version),
-    proposal.base === undefined ? {} : policy.versions.files(proposal.base),
+  const filesOf = async (version: string | undefined) => (version === undefined ? undefined : policy.versions.files(version))
+  const [files, before, reviews, waiting] = await Promise.all([
+    filesOf(proposal.version),
+    filesOf(proposal.base),
     listReviews(store, id),
     obstacles(context, proposal, { mode: 'active', percent: 100 }),
   ])
   const words: Dossier['words'] = { proposed: await wordsOf(context, `${id}/proposed`) }
   for (const { person } of reviews) words[person] = await wordsOf(context, `${id}/review/${person}`)
   const waitsFor = waiting.map(({ code, message }) => ({ code, detail: message }))
-  return { proposal, files, before, reviews, words, waitsFor }
+  return { proposal, files: files ?? {}, before: before ?? {}, reviews, words, waitsFor }
 }
 
 export async function openRollouts(options: RolloutsOptions): Promise<Rollouts> {

@@ -34,7 +34,7 @@ export async function obstacles(context: Context, proposal: Proposal, step: Step
     const { cases, failed } = await testsOf(context, files)
     const [first] = failed
     if (first) found.push(new Fault('TESTS_FAILED', `${failed.length} of ${cases}; ${first.file}: ${first.name}: ${first.detail}`))
-    else if (cases === 0) found.push(new Fault('TESTS_FAILED', 'the charter asks for tests, and there are none'))
+    else if (cases === 0) found.push(new Fault('TESTS_FAILED', 'the charter asks for tests, and none were run'))
   }
   const locked = inspected.charter && lockout(inspected.charter, people())
   if (locked !== undefined) found.push(new Fault('POLICY_INVALID', `charter.yaml: ${locked}`, { where: 'charter.yaml' }))

@@ -1,0 +1,193 @@
+/** Trials: shadow has no say, a canary is stable, rules end a trial, and what was held is finished by what held it. */
+import { afterEach, expect, test } from 'vitest'
+import { isCanary } from '../policy/stages.ts'
+import { BASE, CHARTER, faultOf, FORBID_NOTES, HOLD_NOTES, makeCaller, openBoard, PERMIT, settled } from './rollouts.fixture.ts'
+import type { Board } from './rollouts.fixture.ts'
+
+let board: Board
+afterEach(() => board.world.close())
+
+const HOLDS_ALL = 'rollback: { decisions: 20, holds: 1, denials: 1 }'
+const withRollout = (rules: string) => ({ ...BASE, 'charter.yaml': `${CHARTER}rollout: { ${rules} }\n` })
+
+async function publish(files: Record<string, string>, mode: 'shadow' | 'canary', percent = 0) {
+  const { id, version } = await board.proposed(files, board.people.sam)
+  await board.world.rollouts.take(id, board.people.sam, { mode, percent })
+  return { id, version }
+}
+
+async function approve(id: string) {
+  const { approvals, person } = board.world
+  const approval = await approvals.find(id)
+  await approvals.decide(id, person, { verdict: 'approve', digest: approval?.digest ?? '' })
+}
+
+test('a version in shadow has no say, and what it would have said is recorded', async () => {
+  const base = withRollout(HOLDS_ALL)
+  board = await openBoard({ policies: base })
+  const { world } = board
+  const call = await makeCaller(world)
+  const { version } = await publish({ ...base, 'p.cedar': FORBID_NOTES }, 'shadow')
+  for (let i = 0; i < 5; i++) expect((await call('note', `s${i}`)).kind).toBe('done')
+  expect((await call('look')).kind).toBe('done')
+  await settled()
+  const trial = await world.rollouts.trial()
+  expect(trial?.figures).toMatchObject({ decisions: 6, active: { permit: 6 }, tried: { permit: 1, deny: 5 }, escalated: 0 })
+  expect(trial?.differences).toMatchObject([{ action: 'box/note', active: 'permit', tried: 'deny', policies: ['p/no-notes'], count: 5 }])
+  const decisions = (await board.entries('decision')).filter((body) => body.type === 'decision')
+  expect(decisions.some((body) => body.policy === version)).toBe(false)
+})
+
+test('a version in shadow that can never be evaluated is an error of its own, and no call’s', async () => {
+  const base = withRollout('rollback: { decisions: 1000 }')
+  board = await openBoard({ policies: base })
+  const call = await makeCaller(board.world)
+  const overflow = `${PERMIT}@reason("r")\nforbid (principal, action == Action::"box/pay", resource)\nwhen { context.input has amount && context.input.amount + 9223372036854775807 > 0 };\n`
+  await publish({ ...base, 'p.cedar': overflow }, 'shadow')
+  expect((await call('pay', 's', { amount: 5, to: 'x' })).kind).toBe('done')
+  await settled()
+  expect((await board.world.rollouts.trial())?.figures).toMatchObject({ active: { permit: 1 }, tried: { error: 1 } })
+})
+
+test('a canary gets about its share of sessions, always the same ones, and more per cent take none away', () => {
+  const stage = { version: `sha256:${'0'.repeat(64)}`, mode: 'canary' as const, salt: 'a salt' }
+  const sessions = Array.from({ length: 20_000 }, (_, i) => `session ${i}`)
+  const at = (percent: number) => sessions.filter((session) => isCanary({ ...stage, percent }, session))
+  const [ten, fifty] = [at(10), at(50)]
+  expect(ten.length).toBeGreaterThan(1800)
+  expect(ten.length).toBeLessThan(2200)
+  const half = new Set(fifty)
+  expect(ten.every((session) => half.has(session))).toBe(true)
+  expect(at(100)).toHaveLength(sessions.length)
+  // Another stage draws anew: who was in the last canary is not in every canary.
+  const other = sessions.filter((session) => isCanary({ ...stage, salt: 'another', percent: 10 }, session))
+  expect(other.filter((session) => ten.includes(session)).length).toBeLessThan(400)
+})
+
+test('in a canary each call is decided by one version, and the record says which', async () => {
+  const base = withRollout(HOLDS_ALL)
+  board = await openBoard({ policies: base })
+  const { world } = board
+  const call = await makeCaller(world)
+  const before = world.policy.version()
+  const { version } = await publish({ ...base, 'p.cedar': FORBID_NOTES }, 'canary', 100)
+  const refused = await call('note')
+  expect(refused).toMatchObject({ kind: 'refused', fault: 'POLICY_DENIED' })
+  expect((await world.ledger.find(refused.decision))?.body).toMatchObject({ policy: version })
+  await settled()
+  expect((await world.rollouts.trial())?.figures).toMatchObject({ decisions: 1, active: { permit: 1 }, tried: { deny: 1 } })
+  await world.rollouts.rollback(board.people.operator, { why: 'enough' })
+  const done = await call('note')
+  expect((await world.ledger.find(done.decision))?.body).toMatchObject({ effect: 'permit', policy: before })
+})
+
+test.each([
+  ['holds', HOLD_NOTES, { rule: 'holds', figure: 1, limit: 0.2 }],
+  ['denials', FORBID_NOTES, { rule: 'denials', figure: 1, limit: 0.2 }],
+])('too many %s end the trial by themselves, on record with the figures', async (_, policy, rule) => {
+  const base = withRollout('rollback: { decisions: 20 }')
+  board = await openBoard({ policies: base })
+  const { world } = board
+  const call = await makeCaller(world)
+  const { id, version } = await publish({ ...base, 'p.cedar': policy }, 'canary', 100)
+  for (let i = 0; i < 19; i++) await call('note', `s${i}`)
+  await settled()
+  await world.rollouts.tick(10)
+  expect(world.policy.active().staged?.version).toBe(version)
+  await call('note', 's20')
+  await settled()
+  await world.rollouts.tick(10)
+  await expect.poll(() => world.policy.active().staged, { timeout: 15_000 }).toBeUndefined()
+  expect(await board.stateOf(id)).toBe('rolled-back')
+  const [body] = await board.entries('rollout.rolled-back')
+  expect(body).toMatchObject({ by: 'rule', proposal: id, version, rules: [rule], decisions: 20 })
+  expect((await call('note', 's1')).kind).toBe('done')
+})
+
+test('the charter’s order of trials is kept, and time counts only while Ephor watches', async () => {
+  const base = withRollout('shadow: 10m, canary: { percent: 10, for: 1h }')
+  board = await openBoard({ policies: base })
+  const { world, people } = board
+  const { id } = await board.proposed({ ...base, 'p.cedar': HOLD_NOTES }, people.sam)
+  const take = (mode: 'shadow' | 'canary' | 'active', percent = 0) => faultOf(world.rollouts.take(id, people.sam, { mode, percent }))
+  expect(await take('active')).toBe('ROLLOUT_EARLY')
+  expect(await take('canary', 5)).toBe('ROLLOUT_EARLY')
+  expect(await take('shadow')).toBe('none')
+  // Somebody sets the clock a day on, or back: that is no day of watching.
+  world.clock.advance(86_400_000)
+  expect(await take('canary', 5)).toBe('ROLLOUT_EARLY')
+  world.clock.advance(-2 * 86_400_000)
+  expect(await take('canary', 5)).toBe('ROLLOUT_EARLY')
+  await world.rollouts.tick(600_000)
+  expect(await take('canary', 11)).toBe('ROLLOUT_EARLY')
+  expect(await take('canary', 10)).toBe('none')
+  expect(await take('active')).toBe('ROLLOUT_EARLY')
+  await world.rollouts.tick(3_600_000)
+  expect(await take('canary', 50)).toBe('none')
+  expect(await take('active')).toBe('none')
+})
+
+test('what a canary held is finished by it, while it is tried and after it is promoted', async () => {
+  const base = withRollout(HOLDS_ALL)
+  board = await openBoard({ policies: base })
+  const { world, people } = board
+  const call = await makeCaller(world)
+  const { id, version } = await publish({ ...base, 'p.cedar': HOLD_NOTES }, 'canary', 100)
+  const [one, two] = [await call('note', 's', { text: '1' }), await call('note', 's', { text: '2' })]
+  if (one.kind !== 'held' || two.kind !== 'held') throw new Error(one.kind)
+  await approve(one.approval.id)
+  const done = await call('note', 's', { text: '1' }, one.approval.id)
+  expect(done.kind).toBe('done')
+  expect((await world.ledger.find(done.decision))?.body).toMatchObject({ policy: version, effect: 'permit' })
+  await world.rollouts.take(id, people.sam, { mode: 'active', percent: 100 })
+  await approve(two.approval.id)
+  expect((await call('note', 's', { text: '2' }, two.approval.id)).kind).toBe('done')
+})
+
+test('what a version held before another was promoted is finished by the version that held it, also after a restart', async () => {
+  const base = { ...withRollout(HOLDS_ALL), 'p.cedar': HOLD_NOTES }
+  board = await openBoard({ policies: base })
+  const { world, people } = board
+  const call = await makeCaller(world)
+  const before = world.policy.version()
+  const [one, two] = [await call('note', 's', { text: '1' }), await call('note', 's', { text: '2' })]
+  if (one.kind !== 'held' || two.kind !== 'held') throw new Error(one.kind)
+  const { id } = await board.proposed({ ...base, 'q.cedar': FORBID_NOTES.slice(PERMIT.length).replace('box/note', 'box/wipe') }, people.sam)
+  await world.rollouts.take(id, people.sam, { mode: 'active', percent: 100 })
+  expect(world.policy.version()).not.toBe(before)
+  await approve(one.approval.id)
+  const done = await call('note', 's', { text: '1' }, one.approval.id)
+  expect(done.kind).toBe('done')
+  expect((await world.ledger.find(done.decision))?.body).toMatchObject({ policy: before, effect: 'permit' })
+  // For other arguments it is worth nothing, whatever version is asked.
+  await approve(two.approval.id)
+  expect(await call('note', 's', { text: '3' }, two.approval.id)).toMatchObject({ fault: 'APPROVAL_MISMATCH' })
+  await world.rollouts.rollback(people.operator, { why: 'back' })
+  expect((await call('note', 's', { text: '2' }, two.approval.id)).kind).toBe('done')
+})
+
+test('what a version held that was rolled back is asked anew', async () => {
+  const base = { ...withRollout(HOLDS_ALL), 'p.cedar': HOLD_NOTES }
+  board = await openBoard({ policies: base })
+  const { world, people } = board
+  const call = await makeCaller(world)
+  await publish({ ...base, 'q.cedar': '@reason("r")\nforbid (principal, action == Action::"box/wipe", resource);\n' }, 'canary', 100)
+  const held = await call('note', 's', { text: '1' })
+  if (held.kind !== 'held') throw new Error(held.kind)
+  await approve(held.approval.id)
+  await world.rollouts.rollback(people.operator, { why: 'wrong' })
+  expect(await call('note', 's', { text: '1' }, held.approval.id)).toMatchObject({ kind: 'refused', fault: 'APPROVAL_MISMATCH' })
+})
+
+test('what became active meanwhile still refuses a call that an earlier version held', async () => {
+  const base = { ...withRollout(HOLDS_ALL), 'p.cedar': HOLD_NOTES }
+  board = await openBoard({ policies: base })
+  const { world, people } = board
+  const call = await makeCaller(world)
+  const held = await call('note', 's', { text: '1' })
+  if (held.kind !== 'held') throw new Error(held.kind)
+  await approve(held.approval.id)
+  const { id } = await board.proposed({ ...base, 'p.cedar': FORBID_NOTES }, people.sam)
+  await world.rollouts.take(id, people.sam, { mode: 'active', percent: 100 })
+  expect(await call('note', 's', { text: '1' }, held.approval.id)).toMatchObject({ kind: 'refused', fault: 'POLICY_DENIED' })
+})
