@@ -10,6 +10,9 @@ export interface Evaluator {
 
 type Asked = { line: string; answer: (text: string) => void }
 
+/** A thread is replaced after so many lines: what an engine leaves in memory over the hours goes with it. */
+const LINES_PER_THREAD = 25_000
+
 const refusal = (code: string, message: string) => JSON.stringify({ error: { code, message } })
 
 /** @param timeoutMs for one line; a few thousand entities in one chain take the official engine seconds */
@@ -17,21 +20,31 @@ export function startEvaluator(timeoutMs: number): Evaluator {
   const asked: Asked[] = []
   let thread: Worker | undefined
   let timer: NodeJS.Timeout | undefined
+  let answered = 0
+
+  function watch(): void {
+    timer = setTimeout(() => replace(refusal('POLICY_TIMEOUT', `no answer within ${timeoutMs} ms`)), timeoutMs)
+  }
 
   /** The first that was asked has its answer; the time of the next begins. */
   function settle(text: string): void {
     clearTimeout(timer)
     const first = asked.shift()
-    if (asked.length > 0) timer = setTimeout(() => replace(refusal('POLICY_TIMEOUT', `no answer within ${timeoutMs} ms`)), timeoutMs)
+    if (asked.length > 0) watch()
     first?.answer(text)
   }
 
-  /** What the thread was busy with is refused; what waits behind it is asked again, of a new one. */
-  function replace(text: string): void {
+  /** What the thread has not answered is asked again, of a new one. */
+  function renew(): void {
     void thread?.terminate()
     thread = undefined
+    for (const { line } of asked) running().postMessage(line)
+  }
+
+  /** What the thread was busy with is refused. */
+  function replace(text: string): void {
     settle(text)
-    if (asked.length > 0) for (const { line } of asked) running().postMessage(line)
+    renew()
   }
 
   function running(): Worker {
@@ -44,6 +57,7 @@ export function startEvaluator(timeoutMs: number): Evaluator {
       if (thread !== started) return
       if ('broken' in reply) ended(reply.broken)
       else settle(reply.answer)
+      if (++answered % LINES_PER_THREAD === 0) renew()
     })
     started.on('error', (error: Error) => ended(error.message))
     started.on('exit', () => ended('its thread ended'))
@@ -56,7 +70,7 @@ export function startEvaluator(timeoutMs: number): Evaluator {
       new Promise((answer) => {
         asked.push({ line, answer })
         running().postMessage(line)
-        if (asked.length === 1) timer = setTimeout(() => replace(refusal('POLICY_TIMEOUT', `no answer within ${timeoutMs} ms`)), timeoutMs)
+        if (asked.length === 1) watch()
       }),
     close() {
       clearTimeout(timer)
