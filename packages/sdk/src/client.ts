@@ -60,6 +60,17 @@ export async function reach(options: ClientOptions, url: URL, init: RequestInit)
   }
 }
 
+/** @throws Fault for an answer that this version does not know: OBLIGATION_UNKNOWN where it is what a permit demands. */
+function understand(operation: Operation, answer: unknown): unknown {
+  const parsed = operation.response.safeParse(answer)
+  if (parsed.success) return parsed.data
+  const path = parsed.error.issues[0]?.path ?? []
+  const where = `/${path.map(String).join('/')}`
+  throw new Fault(path[0] === 'obligations' ? 'OBLIGATION_UNKNOWN' : 'INTERNAL', `this client does not understand the answer at ${where}`, {
+    where,
+  })
+}
+
 async function perform(options: ClientOptions, operation: Operation, input: AnyInput): Promise<unknown> {
   const { body, idempotencyKey, ifMatch, signal } = input
   const bearer = operation.who === 'anyone' ? undefined : await options.bearer?.()
@@ -78,7 +89,7 @@ async function perform(options: ClientOptions, operation: Operation, input: AnyI
   const parsedAnyway = response.headers.get('content-type')?.startsWith('application/json') === true
   if (!response.ok && !parsedAnyway) throw await toFault(response)
   if (response.status === 204) return undefined
-  return operation.response.parse(parsedAnyway ? await response.json() : await response.text())
+  return understand(operation, parsedAnyway ? await response.json() : await response.text())
 }
 
 export function makeClient<T extends Operations>(operations: T, options: ClientOptions): Client<T> {

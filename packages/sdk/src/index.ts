@@ -2,6 +2,7 @@
 export { agentKeyBearer } from './agent-key.ts'
 export type { AgentKey } from './agent-key.ts'
 export { makeClient, toFault } from './client.ts'
+export type { Keeps, Obligation } from './find-unkept.ts'
 export type { Client, ClientOptions } from './client.ts'
 export { openEphor, OutcomeUnknown } from './open-ephor.ts'
 export type { CallRequest, CallResult, Ephor, EphorOptions, RunPermit } from './open-ephor.ts'

@@ -133,6 +133,40 @@ test('a time-out obligation ends the action, and what it did is unknown', async 
   expect(at(OUTCOME)[0]?.body).toMatchObject({ status: 'unknown' })
 })
 
+test.each([
+  [{ kind: 'redact', category: 'ssn', policy: 'p' }, 'p demands that ssn is redacted; nothing was run'],
+  [{ kind: 'sandbox', profile: 'gvisor', policy: 'p' }, 'p demands the sandbox gvisor; nothing was run'],
+])('a permit that demands what the program does not do is not run, and that is reported', async (obligation, message) => {
+  const { ephor, at } = await world({
+    [CALLS]: [{ body: await permitted({ obligations: [obligation] }) }],
+    [OUTCOME]: [{ body: reported('failed') }],
+  })
+  let ran = false
+  await expect(ephor.call(call, async () => (ran = true))).rejects.toMatchObject({ code: 'OBLIGATION_UNMET', message })
+  expect([ran, at(OUTCOME)[0]?.body]).toEqual([false, { status: 'failed', result: { error: message } }])
+})
+
+test('a permit that demands what this version does not know is not run', async () => {
+  const { ephor } = await world({ [CALLS]: [{ body: await permitted({ obligations: [{ kind: 'escrow', policy: 'p' }] }) }] })
+  let ran = false
+  await expect(ephor.call(call, async () => (ran = true))).rejects.toMatchObject({
+    code: 'OBLIGATION_UNKNOWN',
+    where: '/obligations/0/kind',
+  })
+  expect(ran).toBe(false)
+})
+
+test('what the program keeps itself is handed to it', async () => {
+  const obligations = [
+    { kind: 'redact', category: 'ssn', policy: 'p' },
+    { kind: 'log', level: 'full', policy: 'p' },
+    { kind: 'limit', count: 1, per: 'hour', policy: 'p' },
+  ]
+  const { url } = await world({ [CALLS]: [{ body: await permitted({ obligations }) }], [OUTCOME]: [{ body: reported('succeeded') }] })
+  const ephor = openEphor({ url, credential: 'eph_1', keeps: { redact: ['ssn'] } })
+  expect(await ephor.call(call, async (permit) => permit.obligations)).toMatchObject({ kind: 'done', value: obligations })
+})
+
 test('a lost answer is asked for again under the same key; a lost report is repeated', async () => {
   const { ephor, at } = await world({
     [CALLS]: [{ drop: true }, { body: await permitted() }],

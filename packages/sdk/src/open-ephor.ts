@@ -7,6 +7,8 @@ import { agentKeyBearer } from './agent-key.ts'
 import type { AgentKey } from './agent-key.ts'
 import { makeClient } from './client.ts'
 import type { Client, ClientOptions } from './client.ts'
+import { findUnkept } from './find-unkept.ts'
+import type { Keeps, Obligation } from './find-unkept.ts'
 import { reportOutcome } from './report-outcome.ts'
 import { verifyWarrant } from './verify-warrant.ts'
 
@@ -23,6 +25,8 @@ export type EphorOptions = {
   credential: string | AgentKey
   /** The ledger's verifier key as you got it from a source you trust; what Ephor itself says, once, unless given. */
   verifierKey?: string
+  /** What this program itself does for a permit that demands it; a permit that demands anything else is not run. */
+  keeps?: Keeps
   /** How long `call` waits for a person, in ms; until the approval expires unless said. */
   approvalWaitMs?: number
   fetch?: typeof globalThis.fetch
@@ -42,7 +46,14 @@ export type CallRequest = {
 }
 
 /** What `run` may know of the permit. It must stop when `signal` fires. */
-export type RunPermit = { decision: string; warrant: string; deadline: Date; signal: AbortSignal }
+export type RunPermit = {
+  decision: string
+  warrant: string
+  deadline: Date
+  /** What the permit is tied to: of `redact` and `sandbox` only what the options say that this program keeps. */
+  obligations: readonly Obligation[]
+  signal: AbortSignal
+}
 
 export type CallResult<T> =
   | { kind: 'done'; decision: string; value: T; receipt: Receipt; outcomeReceipt: Receipt }
@@ -57,7 +68,8 @@ export type Ephor = {
   /**
    * Runs the action if Ephor permits it. What `run` throws is reported (`failed`, or `unknown` for OutcomeUnknown and
    * after the signal fired) and thrown again.
-   * @throws Fault for everything that is neither a permit, a hold nor a refusal: SERVER_UNREACHABLE, UNAUTHENTICATED, …
+   * @throws Fault OBLIGATION_UNMET, OBLIGATION_UNKNOWN where the permit demands what this program does not keep; and for
+   *   everything that is neither a permit, a hold nor a refusal: SERVER_UNREACHABLE, UNAUTHENTICATED, …
    */
   call<T>(request: CallRequest, run: (permit: RunPermit) => Promise<T>): Promise<CallResult<T>>
   /**
@@ -118,7 +130,13 @@ export function openEphor(options: EphorOptions): Ephor {
   let keys: ReturnType<typeof client.showKeys> | undefined
 
   async function runPermitted<T>(request: CallRequest, permit: Permit, run: (permit: RunPermit) => Promise<T>): Promise<CallResult<T>> {
-    const { decision, warrant, deadline, receipt } = permit
+    const { decision, warrant, deadline, receipt, obligations } = permit
+    const unkept = findUnkept(obligations, options.keeps)
+    if (unkept !== undefined) {
+      const fault = new Fault('OBLIGATION_UNMET', `${unkept}; nothing was run`)
+      await reportOutcome(client, decision, deadline, { status: 'failed', result: { error: fault.message } })
+      throw fault
+    }
     keys ??= client.showKeys()
     const { decision: named } = await verifyWarrant(warrant, await keys, { tool: request.tool, input: request.input })
     if (named !== decision) throw new Fault('WARRANT_INVALID', 'the warrant is for another decision')
@@ -126,7 +144,7 @@ export function openEphor(options: EphorOptions): Ephor {
     const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout
     let value: T
     try {
-      value = await run({ decision, warrant, deadline: new Date(deadline), signal })
+      value = await run({ decision, warrant, deadline: new Date(deadline), obligations, signal })
     } catch (error) {
       const status = error instanceof OutcomeUnknown || signal.aborted ? 'unknown' : 'failed'
       await reportOutcome(client, decision, deadline, { status, result: { error: error instanceof Error ? error.message : String(error) } })
