@@ -24,7 +24,7 @@ const IDENTIFIER = /^[A-Za-z_]\w*$/
 const RESERVED = /^(?:true|false|if|then|else|in|like|has|is|__cedar)$/
 
 /** `.name`, or `["name"]` where the name is no identifier. */
-export function access(name: string): string {
+function access(name: string): string {
   return IDENTIFIER.test(name) && !RESERVED.test(name) ? `.${name}` : `[${quote(name)}]`
 }
 const attribute = (name: string) => (IDENTIFIER.test(name) && !RESERVED.test(name) ? name : quote(name))

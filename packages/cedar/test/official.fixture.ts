@@ -6,7 +6,7 @@ import type { Link, Request, World } from './worlds.fixture.ts'
 
 // Without it, one workload aborted the process under Node 20 and 22. It has to be set before the module is compiled.
 setFlagsFromString('--no-turbo-inline-js-wasm-calls')
-export const cedar: typeof Official = await import('@cedar-policy/cedar-wasm/nodejs')
+const cedar: typeof Official = await import('@cedar-policy/cedar-wasm/nodejs')
 
 /** What both engines say of one request; lists are sorted. `refused`: it is no decision, since the input was not accepted. */
 export type Verdict = { decision: string; reasons: string[]; errors: string[] } | { refused: string }
