@@ -125,6 +125,9 @@ async function refreshApprovals() {
   document.title = cards.length > 0 ? `(${cards.length}) Ephor` : 'Ephor'
 }
 
+const describeRisk = ({ score, tier, parts }) =>
+  `${tier}, ${score}${parts.length > 0 ? ` = ${parts.map(({ term, points }) => `${points} ${term}`).join(' + ')}` : ''}`
+
 function decisionRow(decision, isNew) {
   const { id, at, effect, agent, reasons, detail, outcome } = decision
   return element(
@@ -193,6 +196,7 @@ async function showDecision(id) {
       ['Agent', `${nameOf(decision.agent)} (${decision.agent})`],
       ['Door', decision.door === 'mcp' ? 'MCP gateway' : 'API'],
       ['Kind', decision.kind && `${decision.kind}, risk ${decision.risk}`],
+      ['Risk', decision.riskScore && describeRisk(decision.riskScore)],
       ['Fault', decision.fault],
       ['Detail', decision.reasons.length > 0 ? undefined : decision.detail],
       ['Approval', decision.approval],
