@@ -75,6 +75,24 @@ function leftOf(iso) {
   return minutes < 1 ? 'less than a minute left' : `${minutes} min left`
 }
 
+/** How far each ask is; nothing where anyone may decide alone. */
+function needsOf({ asks }) {
+  const rows = asks
+    .filter(({ quorum, group, by, escalated }) => quorum > 1 || group !== undefined || by.length > 0 || escalated)
+    .map(({ policy, quorum, group, by, escalated, escalate, until }) => {
+      const who = by.length > 0 ? `: ${by.map(nameOf).join(', ')}` : ''
+      const missing = by.length < quorum ? `; needs: ${group ?? 'anyone'}${escalated ? ' (passed on)' : ''}` : ''
+      const next = by.length < quorum && escalate !== undefined ? `; passes to ${escalate} at ${timeOf(until)}` : ''
+      return element(
+        'li',
+        {},
+        `${by.length} of ${quorum} agreed${who}${missing}${next} `,
+        element('span', { class: 'soft' }, `(${policy})`),
+      )
+    })
+  return element('ul', { class: 'needs' }, ...rows)
+}
+
 function approvalCard(approval) {
   const { id, digest, agent, server, tool, reasons, expiresAt, requesters } = approval
   const note = element('input', { 'aria-label': `Note on ${tool}`, placeholder: 'Note (optional)', maxlength: '2000' })
@@ -96,6 +114,7 @@ function approvalCard(approval) {
     ...reasonList(reasons),
     requesters.length > 0 ? element('p', { class: 'soft' }, `On behalf of ${requesters.map(nameOf).join(', ')}`) : undefined,
     block(argumentsOf(approval.arguments)),
+    needsOf(approval),
     element('p', { class: 'soft' }, `Until ${timeOf(expiresAt)}, ${leftOf(expiresAt)}. Approving lets exactly this call run, once.`),
     element(
       'div',
@@ -111,11 +130,14 @@ function approvalCard(approval) {
 async function refreshApprovals() {
   const { items } = await api('GET', '/v1/approvals?state=pending&limit=100')
   const known = new Map([...$('waiting').querySelectorAll('[data-id]')].map((card) => [card.dataset.id, card]))
-  // A card that somebody is typing a note into stays the one it is.
+  // A card that somebody is typing a note into stays the one it is, but for who has agreed meanwhile.
   const cards = await Promise.all(
-    items.map(async ({ id }) =>
-      known.get(id) && !known.get(id).querySelector(':disabled') ? known.get(id) : approvalCard(await api('GET', `/v1/approvals/${id}`)),
-    ),
+    items.map(async (item) => {
+      const card = known.get(item.id)
+      if (!card || card.querySelector(':disabled')) return approvalCard(await api('GET', `/v1/approvals/${item.id}`))
+      card.querySelector('.needs').replaceWith(needsOf(item))
+      return card
+    }),
   )
   const same = cards.length === known.size && cards.every((card) => known.get(card.dataset.id) === card)
   if (!same || cards.length === 0)
@@ -174,6 +196,14 @@ function factsOf(pairs) {
   )
 }
 
+const OBLIGATIONS = {
+  limit: ({ count, per }) => `At most ${count} a ${per}`,
+  timeout: ({ ms }) => `At most ${ms} ms`,
+  redact: ({ category }) => `Without ${category} in the result`,
+  sandbox: ({ profile }) => `In the sandbox ${profile}`,
+  log: () => 'With the whole result on record',
+}
+
 async function showDecision(id) {
   const decision = await api('GET', `/v1/decisions/${id}`)
   const { receipt, outcome, outcomeAt, obligations, reasons, input, result } = decision
@@ -204,9 +234,7 @@ async function showDecision(id) {
     ]),
     element('h2', {}, 'Why'),
     ...reasonList(reasons),
-    ...obligations.map(({ policy, kind, count, per, ms }) =>
-      element('p', { class: 'soft' }, kind === 'limit' ? `At most ${count} a ${per} (${policy})` : `At most ${ms} ms (${policy})`),
-    ),
+    ...obligations.map((one) => element('p', { class: 'soft' }, `${OBLIGATIONS[one.kind](one)} (${one.policy})`)),
     ...(input === undefined ? [] : [element('h2', {}, 'Arguments'), block(argumentsOf(input))]),
     ...(result === undefined ? [] : [element('h2', {}, 'Result'), block(result)]),
     element('h2', {}, 'Evidence'),
@@ -261,7 +289,8 @@ function listen() {
     }),
   )
   for (const type of ['decision', 'outcome']) events.addEventListener(type, decisionsSoon)
-  for (const what of ['opened', 'decided', 'spent', 'expired']) events.addEventListener(`approval.${what}`, approvalsSoon)
+  for (const what of ['opened', 'voted', 'escalated', 'decided', 'spent', 'expired'])
+    events.addEventListener(`approval.${what}`, approvalsSoon)
 }
 
 function showSignIn() {

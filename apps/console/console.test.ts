@@ -65,6 +65,35 @@ test.skipIf(!here)(
 )
 
 test.skipIf(!here)(
+  'a call that needs several people shows who has agreed and who is missing, as it happens',
+  async () => {
+    const { approvals, ledger, identity } = server.rooms
+    const fay = await identity.addPerson({ name: 'Fay', groups: ['finance'] }, identity.operator)
+    await identity.setGroups(identity.operator, ['finance'], identity.operator)
+    const decision = 'dec_01kf0000000000000000000000'
+    const digest = `sha256:${'a'.repeat(64)}`
+    const ask = { policy: 'pay/finance', reason: 'Money leaves.', group: 'finance', quorum: 2, escalate: 'cfo' }
+    const draft = { decision, digest, agent: 'agt_1', server: 'bank', tool: 'pay', summary: 'pay', requesters: [], ttlMs: 60_000 }
+    const { approval, part } = approvals.open({ ...draft, reasons: [{ policy: ask.policy, text: ask.reason }], asks: [ask] })
+    const input = { name: 'input', subject: 'agt_1', value: { server: 'bank', name: 'pay', input: { amount: 1 } } }
+    const held = { type: 'decision', id: decision, body: { effect: 'hold' }, payloads: [input] }
+    await ledger.append({ changes: part.changes, entries: [held, ...part.entries] })
+    const { page, complaints } = await open(await server.signInLink())
+    const card = page.getByRole('article', { name: '' }).filter({ hasText: 'bank/pay' })
+    await card.getByText(/0 of 2 agreed; needs: finance; passes to cfo at/).waitFor()
+    await card.getByRole('textbox', { name: /Note/ }).fill('half a thought')
+    await approvals.decide(approval.id, { kind: 'person', id: fay.id, session: 'ses_1' }, { verdict: 'approve', digest })
+    await card.getByText(/1 of 2 agreed: Fay; needs: finance/).waitFor()
+    expect(await card.getByRole('textbox', { name: /Note/ }).inputValue()).toBe('half a thought')
+    await card.getByRole('button', { name: 'Approve' }).click()
+    await card.waitFor({ state: 'detached' })
+    expect((await approvals.find(approval.id))?.state).toBe('approved')
+    expect(complaints).toEqual([])
+  },
+  60_000,
+)
+
+test.skipIf(!here)(
   'decisions appear live, and one is shown with its reasons and its proof',
   async () => {
     const { page, complaints } = await open(await server.signInLink())
