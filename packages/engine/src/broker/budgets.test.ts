@@ -1,6 +1,7 @@
 /** Budgets, risk and autonomy in the pipeline: real rooms, real store, and agents that try to get more than there is. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { declaredBudgets } from '@ephor/engine/policy'
 import { callOf, openWorld } from '@ephor/testkit'
 import type { World, WorldOptions } from '@ephor/testkit'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -178,6 +179,40 @@ describe('a budget that outcomes settle', () => {
     expect((await world.ledger.find(done.decision))?.body).not.toHaveProperty('budgets')
     expect(await world.broker.show(done.decision, world.person)).toMatchObject({ spends: [] })
   })
+})
+
+test('the counters can be made again from the ledger alone', async () => {
+  const tokens = 'talk: { measure: tokens, reserve: 100, limit: 100000, per: person, period: week }'
+  const volume = 'volume: { measure: bytes, reserve: 500, limit: 100000, per: session, period: hour }'
+  const world = await open(`${MONEY.trimEnd().replace(/ }$/, '')}, ${tokens}, ${volume} }\n`)
+  const agents = [await world.agent('one'), await world.agent('two')]
+  await Promise.all(
+    [5, 60, 50, 7].flatMap((amount) => agents.map((agent) => pay(world.broker, agent, amount, { session: `s${amount % 2}` }))),
+  )
+  const asked = await world.broker.ask(callOf(agents[0]?.bearer ?? '', 'look', {}, { door: 'api' }))
+  if (agents[0]) await world.broker.report(agents[0].principal, asked.decision, { status: 'succeeded', result: 'x', tokens: 7 })
+  const made = new Map<string, number>()
+  const keys = new Map<string, string[]>()
+  for (const { body } of await world.ledger.list({ limit: 1000 })) {
+    for (const { budget, subject, amount } of (body['budgets'] as { budget: string; subject: string; amount: number }[] | undefined) ??
+      []) {
+      const key = `${budget} ${subject}`
+      made.set(key, (made.get(key) ?? 0) + amount)
+      keys.set(String(body['id']), [...(keys.get(String(body['id'])) ?? []), key])
+    }
+    for (const { budget, amount } of (body['settled'] as { budget: string; amount: number }[] | undefined) ?? []) {
+      const key = keys.get(String(body['decision']))?.find((one) => one.startsWith(`${budget} `)) ?? ''
+      made.set(key, (made.get(key) ?? 0) + amount)
+    }
+  }
+  const stored = await Promise.all(
+    declaredBudgets(world.policy.charter()).map(async (terms) => {
+      const uses = await world.budgets.list(terms, world.clock.now(), 100)
+      return uses.map(({ subject, used }) => [`${terms.budget} ${subject}`, used] as const)
+    }),
+  )
+  expect(new Map(stored.flat())).toEqual(made)
+  expect(made.size).toBe(2 + 2 + 4)
 })
 
 describe('policies see', () => {
