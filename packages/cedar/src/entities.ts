@@ -66,8 +66,9 @@ export class Entities {
     try {
       this.#close(withDescendants([node]))
     } catch (error) {
-      if (before) this.#close(withDescendants([this.#put(before)]))
-      else this.remove(data.uid)
+      if (before) this.#put(before)
+      else this.#demote(node)
+      this.#close(withDescendants([node]))
       throw error
     }
   }
@@ -77,12 +78,9 @@ export class Entities {
     const node = this.get(this.ref(uid).key)
     if (!node) return false
     const affected = withDescendants([node])
-    this.#unlink(node)
     for (const child of node.children) child.parents = child.parents.filter((parent) => parent !== node)
     node.children.clear()
-    node.known = false
-    this.#size--
-    this.#forget(node)
+    this.#demote(node)
     affected.delete(node)
     this.#close(affected)
     return true
@@ -139,13 +137,16 @@ export class Entities {
     return node
   }
 
-  #unlink(node: EntityNode): void {
+  /** Back to what is named at most: no data, no parents. */
+  #demote(node: EntityNode): void {
     const { parents } = node
-    node.parents = []
+    Object.assign(node, new EntityNode(node.ref), { children: node.children })
     for (const parent of parents) {
       parent.children.delete(node)
       this.#forget(parent)
     }
+    this.#size--
+    this.#forget(node)
   }
 
   /** Drops a node that nothing names any more. */
