@@ -4,8 +4,9 @@ import type { Clock, Logger, Store } from '@ephor/engine/kernel'
 import type { EntryDraft, Ledger } from '@ephor/engine/ledger'
 import { defaultCharter } from '@ephor/engine/policy'
 import type { Charter, Policy, PolicyFiles } from '@ephor/engine/policy'
+import { authoritiesOf, names } from './rules.ts'
 import { findProposal } from './store.ts'
-import type { Proposal, Someone, TestReport } from './types.ts'
+import type { Proposal, Review, Someone, TestReport } from './types.ts'
 
 export type RolloutsOptions = {
   store: Store
@@ -36,10 +37,30 @@ export function requireSomeone({ people }: Context, id: string): Someone {
   return person
 }
 
-export async function getProposal({ store }: Context, id: string): Promise<Proposal> {
+/** @throws Fault NOT_FOUND; BUNDLE_INVALID when somebody made the row say something else than was proposed. */
+export async function getProposal({ store, ledger }: Context, id: string): Promise<Proposal> {
   const proposal = await findProposal(store, id)
   if (!proposal) throw new Fault('NOT_FOUND', `no proposal ${id}`)
+  const { version, author, base = null, changes } = proposal
+  const body = (await ledger.find(`${id}/proposed`))?.body
+  const same = body?.version === version && body.author === author && body.base === base
+  if (!same || JSON.stringify(body?.changes) !== JSON.stringify(changes))
+    throw new Fault('BUNDLE_INVALID', `what is stored of ${id} is not what was proposed, as the ledger has it`)
   return proposal
+}
+
+/** What those whom the charter names said of it, by the ledger's word: a row in the store is no review. */
+export async function reviewsOf({ ledger, people }: Context, charter: Charter, { id, version, changes }: Proposal): Promise<Review[]> {
+  const lists = authoritiesOf(charter, changes).map(({ review }) => review)
+  const named = people().filter((person) => lists.some((list) => names(list, person)))
+  const found = await Promise.all(
+    named.map(async (person) => ({ person: person.id, entry: await ledger.find(`${id}/review/${person.id}`) })),
+  )
+  return found.flatMap(({ person, entry }) => {
+    const body = entry?.body
+    if (body?.by !== person || body.version !== version) return []
+    return [{ person, verdict: body.verdict === 'approve' ? ('approve' as const) : ('reject' as const), version }]
+  })
 }
 
 /** Words that somebody wrote go into the encrypted payload. */

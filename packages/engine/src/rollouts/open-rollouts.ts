@@ -21,7 +21,7 @@ export type Dossier = {
   proposal: Proposal
   files: PolicyFiles
   before: PolicyFiles
-  reviews: Review[]
+  reviews: (Review & { at: number })[]
   /** What people wrote, by `proposed` or the id of a reviewer; what was erased is missing. */
   words: Record<string, Record<string, string>>
   /** What keeps it from being published. */

@@ -1,11 +1,11 @@
 /** Taking a version live, in steps or at once, and the way back. Everything that a step asks is looked at again when it is taken. */
 import { Fault } from '@ephor/contract'
 import type { EntryDraft } from '@ephor/engine/ledger'
-import { charterInForce, entryOf, getProposal, requireSomeone } from './context.ts'
+import { charterInForce, entryOf, getProposal, requireSomeone, reviewsOf } from './context.ts'
 import type { Context } from './context.ts'
 import { testsOf, withdrawPart } from './propose.ts'
 import { isPending, isTried, lockout, missingReviews, requirePublisher, tooEarly, versionBefore } from './rules.ts'
-import { listProposals, listReviews, moveProposal, readFigures } from './store.ts'
+import { listProposals, moveProposal, readFigures } from './store.ts'
 import type { Proposal } from './types.ts'
 
 export type Step = { mode: 'shadow' | 'canary' | 'active'; percent: number }
@@ -21,8 +21,13 @@ export async function obstacles(context: Context, proposal: Proposal, step: Step
   const files = await policy.versions.files(version)
   if (!files) return [new Fault('BUNDLE_INVALID', `what is stored as ${version} is something else`)]
   const charter = charterInForce(context)
-  const [inspected, reviews, figures] = await Promise.all([policy.versions.inspect(files), listReviews(store, id), readFigures(store, id)])
+  const [inspected, reviews, figures] = await Promise.all([
+    policy.versions.inspect(files),
+    reviewsOf(context, charter, proposal),
+    readFigures(store, id),
+  ])
   const found: Fault[] = []
+  if (reviews.some(({ verdict }) => verdict === 'reject')) return [new Fault('PROPOSAL_CLOSED', `${id} was rejected`)]
   const missing = missingReviews(charter, proposal, reviews, people())
   if (missing.length > 0) found.push(new Fault('REVIEWS_MISSING', missing.join('; ')))
   const error = inspected.findings.find(({ severity }) => severity === 'error')
@@ -46,16 +51,17 @@ export async function obstacles(context: Context, proposal: Proposal, step: Step
 
 /** One step of a rollout: tried beside the active version, for a part of the sessions, or active. @throws the first of `obstacles`; AUTHORITY_MISSING. */
 export async function take(context: Context, id: string, by: string, step: Step): Promise<void> {
-  const { policy, store, clock, log } = context
+  const { policy, clock, log } = context
   const proposal = await getProposal(context, id)
-  requirePublisher(charterInForce(context), proposal.changes, requireSomeone(context, by))
+  const charter = charterInForce(context)
+  requirePublisher(charter, proposal.changes, requireSomeone(context, by))
   const [obstacle] = await obstacles(context, proposal, step)
   if (obstacle) throw obstacle
   const { version, base, author } = proposal
   const { mode, percent } = step
   if (proposal.state === mode && (mode !== 'canary' || proposal.percent === percent))
     throw new Fault('PROPOSAL_CLOSED', `${id} is ${mode} already`)
-  const approving = (await listReviews(store, id)).filter(({ verdict }) => verdict === 'approve')
+  const approving = (await reviewsOf(context, charter, proposal)).filter(({ verdict }) => verdict === 'approve')
   const signed = { author, reviewers: approving.map(({ person }) => person) }
   const at = clock.now()
   const said = { by, base: base ?? null, author, reviewers: signed.reviewers, changes: proposal.changes }

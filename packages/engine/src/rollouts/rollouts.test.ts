@@ -1,11 +1,14 @@
 /** The way of a version: proposed, reviewed, published, rolled back, each step on record and there after a restart. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { BASE, CHARTER, faultOf, FORBID_NOTES, HOLD_NOTES, openBoard, PERMIT } from './rollouts.fixture.ts'
 import type { Board } from './rollouts.fixture.ts'
 
 const SOON = { timeout: 20_000 }
+
+// Several starts in a test, each with an engine that is loaded anew to read the policies.
+vi.setConfig({ testTimeout: 90_000 })
 
 let board: Board
 beforeAll(async () => {

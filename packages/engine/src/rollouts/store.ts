@@ -94,7 +94,7 @@ export function moveProposal(proposal: Proposal, next: { state: Proposal['state'
   }
 }
 
-export async function listReviews(store: Store, proposal: string): Promise<Review[]> {
+export async function listReviews(store: Store, proposal: string): Promise<(Review & { at: number })[]> {
   const rows = await store
     .reader<Tables>()
     .selectFrom('rollouts_review')
@@ -107,7 +107,7 @@ export async function listReviews(store: Store, proposal: string): Promise<Revie
 }
 
 /** One review a person. */
-export function insertReview(proposal: string, { person, verdict, version, at }: Review): Change {
+export function insertReview(proposal: string, { person, verdict, version }: Review, at: number): Change {
   return {
     sql: 'INSERT INTO rollouts_review (tenant, proposal, person, verdict, version, at) VALUES (?, ?, ?, ?, ?, ?)',
     params: [TENANT, proposal, person, verdict, version, at],

@@ -27,7 +27,7 @@ export type Proposal = {
   changedAt: number
 }
 
-export type Review = { person: string; verdict: 'approve' | 'reject'; /** What was reviewed. */ version: string; at: number }
+export type Review = { person: string; verdict: 'approve' | 'reject'; /** What was reviewed. */ version: string }
 
 /** A person as the charter's lists see them. */
 export type Someone = { id: string; groups: readonly string[]; operator: boolean }
