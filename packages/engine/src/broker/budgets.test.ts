@@ -192,16 +192,16 @@ test('the counters can be made again from the ledger alone', async () => {
   const asked = await world.broker.ask(callOf(agents[0]?.bearer ?? '', 'look', {}, { door: 'api' }))
   if (agents[0]) await world.broker.report(agents[0].principal, asked.decision, { status: 'succeeded', result: 'x', tokens: 7 })
   const made = new Map<string, number>()
-  const keys = new Map<string, string[]>()
+  const keys = new Map<unknown, string[]>()
   for (const { body } of await world.ledger.list({ limit: 1000 })) {
     for (const { budget, subject, amount } of (body['budgets'] as { budget: string; subject: string; amount: number }[] | undefined) ??
       []) {
       const key = `${budget} ${subject}`
       made.set(key, (made.get(key) ?? 0) + amount)
-      keys.set(String(body['id']), [...(keys.get(String(body['id'])) ?? []), key])
+      keys.set(body['id'], [...(keys.get(body['id']) ?? []), key])
     }
     for (const { budget, amount } of (body['settled'] as { budget: string; amount: number }[] | undefined) ?? []) {
-      const key = keys.get(String(body['decision']))?.find((one) => one.startsWith(`${budget} `)) ?? ''
+      const key = keys.get(body['decision'])?.find((one) => one.startsWith(`${budget} `)) ?? ''
       made.set(key, (made.get(key) ?? 0) + amount)
     }
   }
