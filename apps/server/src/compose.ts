@@ -2,7 +2,7 @@
 import { createHash, createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import { approvalsMigrations, mountApprovals, openApprovals } from '@ephor/engine/approvals'
-import { brokerMigrations, createBroker, mountBroker } from '@ephor/engine/broker'
+import { brokerMigrations, createBroker, mountBroker, worldOf } from '@ephor/engine/broker'
 import { budgetsMigrations, mountBudgets, openBudgets } from '@ephor/engine/budgets'
 import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gateway'
 import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
@@ -10,9 +10,7 @@ import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { Keys, Logger } from '@ephor/engine/kernel'
 import { ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
 import { declaredBudgets, mountPolicy, mountPolicyAnalysis, openPolicy, policyMigrations } from '@ephor/engine/policy'
-import type { PolicyWorld } from '@ephor/engine/policy'
 import { mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
-import type { Registry } from '@ephor/engine/registry'
 import { mountRollouts, openRollouts, rolloutsMigrations } from '@ephor/engine/rollouts'
 import { mountVault, openVault, vaultMigrations } from '@ephor/engine/vault'
 import type { FastifyInstance } from 'fastify'
@@ -46,21 +44,6 @@ export type Rooms = Awaited<ReturnType<typeof openRooms>>
 function originOf({ ledger }: Keys): string {
   const spki = createPublicKey(ledger).export({ type: 'spki', format: 'der' })
   return `ephor.local/${createHash('sha256').update(spki).digest('hex').slice(0, 16)}`
-}
-
-/** What policies speak about: what an operator accepted, as it was accepted. */
-function worldOf(registry: Registry): PolicyWorld {
-  return {
-    agents: registry.agents().map(({ id, name, owner, purpose }) => ({ id, name, owner, purpose })),
-    servers: registry
-      .servers()
-      .filter(({ state }) => state === 'accepted')
-      .map(({ name, folders }) => ({ name, folders })),
-    tools: registry
-      .tools()
-      .filter(({ state, server }) => (state === 'accepted' || state === 'changed') && registry.server(server)?.state === 'accepted')
-      .map(({ server, name, kind, risk, definition }) => ({ server, name, kind, risk, inputSchema: definition.inputSchema })),
-  }
 }
 
 /** Keys, store and ledger: what the other rooms stand on, and all that an export needs. */
@@ -98,7 +81,7 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
     const identity = await openIdentity({ store, ledger, keys, clock, origin: origins.own, origins: origins.others, isAgent })
     const policy = await openPolicy({
       folder: settings.policyFolder,
-      world: worldOf(registry),
+      world: worldOf({ registry, identity }),
       store,
       ledger,
       key: keys.policy,
@@ -106,9 +89,12 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
       clock,
     })
     closers.push(() => policy.close())
-    registry.on(() => {
-      policy.setWorld(worldOf(registry)).catch((error: unknown) => log.error({ err: error }, 'the policies could not follow the registry'))
-    })
+    const followWorld = () => {
+      const failed = (error: unknown) => log.error({ err: error }, 'the policies could not follow the registry')
+      policy.setWorld(worldOf({ registry, identity })).catch(failed)
+    }
+    registry.on(followWorld)
+    identity.on(followWorld)
     const rollouts = await openRollouts({ store, ledger, policy, clock, log, people: () => identity.people() })
     closers.push(() => rollouts.close())
     const inGroup = (person: string, group: string) => identity.person(person)?.groups.includes(group) === true

@@ -35,6 +35,7 @@ export {
   Risk,
   ServerDraft,
   ServerName,
+  Standing,
   ToolDiff,
   ToolKind,
   ToolView,

@@ -98,6 +98,11 @@ export const ToolDiff = z.object({
 })
 export type ToolDiff = z.output<typeof ToolDiff>
 
+export const Standing = z.enum(['new', 'good', 'watched']).describe('What the record of an agent says so far.')
+export type Standing = z.output<typeof Standing>
+const TeamName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a lower-case name such as finance')
+const Tier = z.int().min(0).max(9).describe('How far it is trusted: the higher, the less it may do.')
+
 export const AgentView = z.object({
   id: z.string(),
   name: z.string(),
@@ -105,6 +110,9 @@ export const AgentView = z.object({
   purpose: z.string(),
   expiresAt: z.iso.datetime(),
   state: z.enum(['active', 'retired']),
+  groups: z.array(z.string()).describe('Teams that it is in, besides the one that owns it.'),
+  tier: Tier.optional(),
+  standing: Standing.optional(),
 })
 export type AgentView = z.output<typeof AgentView>
 
@@ -231,6 +239,16 @@ export const registryOperations = {
     tag: 'registry',
     who: 'person',
     params: agentParams,
+    response: AgentView,
+  },
+  trustAgent: {
+    method: 'POST',
+    path: '/v1/agents/{id}/trust',
+    summary: 'Say how far an agent is trusted, for policies to go by; replaces what was said before',
+    tag: 'registry',
+    who: 'person',
+    params: agentParams,
+    body: z.strictObject({ groups: z.array(TeamName).max(50).default([]), tier: Tier.optional(), standing: Standing.optional() }),
     response: AgentView,
   },
   extendAgent: {

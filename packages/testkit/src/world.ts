@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { AgentPrincipal, PersonPrincipal } from '@ephor/contract'
 import { makeId } from '@ephor/contract'
 import { approvalsMigrations, openApprovals } from '@ephor/engine/approvals'
-import { brokerMigrations, createBroker } from '@ephor/engine/broker'
+import { brokerMigrations, createBroker, worldOf } from '@ephor/engine/broker'
 import type { BrokerSettings, Call } from '@ephor/engine/broker'
 import { budgetsMigrations, openBudgets } from '@ephor/engine/budgets'
 import { identityMigrations, openIdentity } from '@ephor/engine/identity'
@@ -44,19 +44,6 @@ export function definitionOf(
   description = `does ${name}`,
 ): JsonObject & { name: string; inputSchema: JsonObject } {
   return { name, description, inputSchema: { type: 'object', properties } }
-}
-
-function worldOf(registry: Registry) {
-  return {
-    agents: registry.agents().map(({ id, name, owner, purpose }) => ({ id, name, owner, purpose })),
-    servers: registry
-      .servers()
-      .filter(({ state }) => state === 'accepted')
-      .map(({ name, folders }) => ({ name, folders })),
-    tools: registry
-      .tools()
-      .map(({ server, name, kind, risk, definition }) => ({ server, name, kind, risk, inputSchema: definition.inputSchema })),
-  }
 }
 
 export type WorldOptions = {
@@ -142,7 +129,7 @@ export async function openWorld(options: WorldOptions = {}) {
   if (options.home === undefined) writePolicies(policyFolder, options.policies)
   const policy = await openPolicy({
     folder: policyFolder,
-    world: worldOf(registry),
+    world: worldOf({ registry, identity }),
     store,
     ledger,
     key: keys.policy,
@@ -183,7 +170,7 @@ export async function openWorld(options: WorldOptions = {}) {
     person,
     /** Tells policy what the registry holds now. */
     async refresh() {
-      await policy.setWorld(worldOf(registry))
+      await policy.setWorld(worldOf({ registry, identity }))
     },
     /** A registered agent with a local credential. */
     async agent(name = 'tester') {

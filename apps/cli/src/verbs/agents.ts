@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { Fault } from '@ephor/contract'
+import type { Standing } from '@ephor/contract'
 import type { CommonOptions, Connection } from '../connection.ts'
 import { ago, facts, json, line, table } from '../output.ts'
 import type { Io } from '../output.ts'
@@ -116,6 +117,28 @@ export function addAgents(program: Command, io: Io): void {
     .option('--on-behalf-of <person>', 'per_…: whoever uses it acts for this person, who may then not approve its calls')
   tokens.action(served(io, (connection, options: TokenOptions, id: string) => token(io, connection, options, id)))
   examples(tokens, 'agents token agt_01kf…', 'agents token agt_01kf… --revoke crd_01kf…')
+
+  const trust = withServer(
+    agents.command('trust').argument('<id>', 'agt_…').description('say how far an agent is trusted, for policies to go by'),
+  )
+  trust
+    .option('--team <team...>', 'teams that it is in, besides the one that owns it')
+    .option('--tier <tier>', '0 to 9; the higher, the less it may do', Number)
+    .option('--standing <standing>', 'new, good or watched')
+  trust.action(
+    served(io, async ({ client }, options: CommonOptions & { team?: string[]; tier?: number; standing?: Standing }, id: string) => {
+      const { team = [], tier, standing } = options
+      const agent = await client.trustAgent({
+        params: { id },
+        body: { groups: team, ...(tier === undefined ? {} : { tier }), ...(standing === undefined ? {} : { standing }) },
+        idempotencyKey: crypto.randomUUID(),
+      })
+      if (options.json) return json(io, agent)
+      const said = [agent.tier === undefined ? 'no tier' : `tier ${agent.tier}`, `standing ${agent.standing ?? 'unsaid'}`]
+      line(io, `${agent.id} (${agent.name}): ${said.join(', ')}, teams ${agent.groups.join(' ') || 'none'}.`)
+    }),
+  )
+  examples(trust, 'agents trust agt_01kf… --team finance --tier 2 --standing good')
 
   const retire = withServer(
     agents.command('retire').argument('<id>', 'agt_…').description('retire an agent: its credentials open nothing any more'),

@@ -24,6 +24,8 @@ export type Context = {
   credentialIds: Map<string, string>
   /** Open sessions by the hash of their secret. */
   sessions: Map<string, KnownSession>
+  /** Told after people or their groups have changed. */
+  listeners: Set<() => void>
 }
 
 /** @throws Fault FORBIDDEN unless the operator (or Ephor itself) does it. */

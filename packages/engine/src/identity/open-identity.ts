@@ -43,6 +43,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     credentials: new Map(credentials.map((credential) => [credential.id, credential])),
     credentialIds: new Map(credentials.flatMap(({ id, secretHash }) => (secretHash === undefined ? [] : [[secretHash, id]]))),
     sessions: new Map(sessions.map((session) => [session.secretHash, session])),
+    listeners: new Set(),
   }
   const operator = await ensureOperator(context)
   const identify = makeIdentify(context, operator)
@@ -57,5 +58,9 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     ...makePeople(context),
     signWarrant: (claims) => tokens.signWarrant(claims, clock.now()),
     jwks: () => tokens.jwks(),
+    on(listener) {
+      context.listeners.add(listener)
+      return () => void context.listeners.delete(listener)
+    },
   }
 }

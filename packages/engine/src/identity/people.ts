@@ -17,13 +17,14 @@ function publicView({ id, person, openedAt, expiresAt }: KnownSession): Session 
   return { id, person, openedAt, expiresAt }
 }
 
-async function insert({ ledger, people }: Context, person: Person, by: string): Promise<Person> {
+async function insert({ ledger, people, listeners }: Context, person: Person, by: string): Promise<Person> {
   const { id, groups, operator } = person
   await ledger.append({
     changes: [insertPerson(person)],
     entries: [{ type: 'person.added', body: { person: id, groups, operator, by } }],
   })
   people.set(id, person)
+  for (const listener of listeners) listener()
   return person
 }
 
@@ -36,7 +37,7 @@ export async function ensureOperator(context: Context): Promise<string> {
 }
 
 export function makePeople(context: Context): PeoplePart {
-  const { store, ledger, clock, people, sessions } = context
+  const { store, ledger, clock, people, sessions, listeners } = context
 
   function dropEnded(now: number): void {
     for (const [key, session] of sessions) if (sessionEnded(session, now)) sessions.delete(key)
@@ -112,6 +113,7 @@ export function makePeople(context: Context): PeoplePart {
       })
       const person = { ...requirePerson(context, id), groups: unique }
       people.set(id, person)
+      for (const listener of listeners) listener()
       return person
     },
   }

@@ -108,6 +108,9 @@ export interface Identity {
   /** @throws Fault NOT_FOUND. */
   setGroups(id: string, groups: readonly string[], by: string): Promise<Person>
 
+  /** Told after people or their groups have changed. @returns stops the telling */
+  on(listener: () => void): () => void
+
   /** A compact JWS of type `ephor-warrant+jwt`, verified offline with `jwks()`. See docs/guide/identity.md. */
   signWarrant(claims: WarrantClaims): string
   /** The public keys that tokens and warrants verify with (RFC 7517). */

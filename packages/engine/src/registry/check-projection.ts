@@ -45,7 +45,20 @@ const TOOL_ENTRIES: Record<string, (body: JsonObject, row: JsonObject) => JsonOb
 }
 
 const AGENT_ENTRIES: Record<string, (body: JsonObject, row: JsonObject) => JsonObject> = {
-  'agent.registered': ({ profile, expiresAt }) => ({ state: 'active', profile: profile ?? null, expiresAt: expiresAt ?? null }),
+  'agent.registered': ({ profile, expiresAt }) => ({
+    state: 'active',
+    profile: profile ?? null,
+    expiresAt: expiresAt ?? null,
+    groups: [],
+    tier: null,
+    standing: null,
+  }),
+  'agent.trusted': ({ groups, tier, standing }, row) => ({
+    ...row,
+    groups: groups ?? null,
+    tier: tier ?? null,
+    standing: standing ?? null,
+  }),
   'agent.extended': ({ expiresAt }, row) => ({ ...row, expiresAt: expiresAt ?? null }),
   'agent.retired': (_, row) => ({ ...row, state: 'retired' }),
 }
@@ -111,7 +124,14 @@ export async function checkProjection(store: Store, ledger: Ledger): Promise<Pro
   ])
   const agentRows = agents.map((row): [string, JsonObject] => [
     row.id,
-    { state: row.state, expiresAt: row.expires_at, profile: digestProfile(row) },
+    {
+      state: row.state,
+      expiresAt: row.expires_at,
+      profile: digestProfile(row),
+      groups: JSON.parse(row.groups) as string[],
+      tier: row.tier,
+      standing: row.standing,
+    },
   ])
   const checks = [
     compare('registry_server', expected.servers, new Map(serverRows)),

@@ -3,7 +3,7 @@ import type { JsonObject, Store } from '@ephor/engine/kernel'
 import { digestOfJson } from './check-definitions.ts'
 import { readAgents, readServers, readTools } from './store.ts'
 import type { AgentRow, ServerRow, ToolRow } from './store.ts'
-import type { Agent, Risk, Tool, ToolDefinition, ToolKind, ToolServer, Transport } from './types.ts'
+import type { Agent, Risk, Standing, Tool, ToolDefinition, ToolKind, ToolServer, Transport } from './types.ts'
 
 // The rows are our own, written from checked values; `checkProjection` says when somebody else changed them.
 const parse = (text: string): unknown => JSON.parse(text)
@@ -45,13 +45,16 @@ function toServer(row: ServerRow, tools: readonly ToolRow[]): ToolServer {
   }
 }
 
-const toAgent = ({ id, name, owner, purpose, expires_at: expiresAt, state }: AgentRow): Agent => ({
+const toAgent = ({ id, name, owner, purpose, expires_at: expiresAt, state, groups, tier, standing }: AgentRow): Agent => ({
   id,
   name,
   owner,
   purpose,
   expiresAt,
   state,
+  groups: strings(groups),
+  ...(tier === null ? {} : { tier }),
+  ...(standing === null ? {} : { standing: standing as Standing }),
 })
 
 export class Projection {

@@ -4,8 +4,8 @@ import { Fault } from '@ephor/contract'
 import type { Part } from '@ephor/engine/ledger'
 import { digestOfJson } from './check-definitions.ts'
 import type { Parts } from './registry-servers.ts'
-import { extendAgentRow, insertAgent, retireAgentRow } from './store.ts'
-import type { Agent, AgentDraft, Registry } from './types.ts'
+import { extendAgentRow, insertAgent, retireAgentRow, trustAgentRow } from './store.ts'
+import type { Agent, AgentDraft, Registry, Trust } from './types.ts'
 
 const DAY = 86_400_000
 const DEFAULT_DAYS = 90
@@ -22,7 +22,7 @@ export function agentWrites({
   clock,
   inTurn,
   tell,
-}: Parts): Pick<Registry, 'registerAgent' | 'extendAgent' | 'retireAgent'> {
+}: Parts): Pick<Registry, 'registerAgent' | 'extendAgent' | 'trustAgent' | 'retireAgent'> {
   function known(id: string): Agent {
     const agent = projection.agents.get(id)
     if (!agent) throw new Fault('AGENT_UNKNOWN', 'no agent is registered by this id')
@@ -69,6 +69,16 @@ export function agentWrites({
         return write(id, {
           changes: [extendAgentRow(id, expiresAt)],
           entries: [{ type: 'agent.extended', body: { agent: id, expiresAt, by } }],
+        })
+      }),
+    trustAgent: (id, trust: Trust, by) =>
+      inTurn(() => {
+        known(id)
+        const groups = [...new Set(trust.groups)].toSorted()
+        const [tier, standing] = [trust.tier ?? null, trust.standing ?? null]
+        return write(id, {
+          changes: [trustAgentRow(id, { groups: JSON.stringify(groups), tier, standing })],
+          entries: [{ type: 'agent.trusted', body: { agent: id, groups, tier, standing, by } }],
         })
       }),
     retireAgent: (id, by) =>

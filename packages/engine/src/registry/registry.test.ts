@@ -275,7 +275,7 @@ describe('a row that somebody changed beside the ledger', () => {
     ["UPDATE registry_agent SET owner = 'me'", 'registry_agent', '', 'profile'],
     ['UPDATE registry_agent SET expires_at = 9999999999999', 'registry_agent', '', 'expiresAt'],
     [
-      "INSERT INTO registry_agent SELECT tenant, 'agt_x', name, owner, purpose, expires_at, state, salt FROM registry_agent",
+      "INSERT INTO registry_agent SELECT tenant, 'agt_x', name, owner, purpose, expires_at, state, salt, groups, tier, standing FROM registry_agent",
       'registry_agent',
       'agt_x',
       'no entry',
@@ -314,4 +314,22 @@ test('classifying a tool is recorded, and a look-alike name classifies nothing',
     by: PERSON,
   })
   expect(await world.registry.checkProjection()).toMatchObject({ ok: true })
+})
+
+test('how far an agent is trusted is said as a whole, recorded, and checked against the record', async () => {
+  const { id } = await world.registry.registerAgent({ name: 'ada', owner: 'finance', purpose: 'p' }, PERSON)
+  expect(world.registry.agent(id)).toMatchObject({ groups: [] })
+  await world.registry.trustAgent(id, { groups: ['ops', 'ops', 'audit'], tier: 2, standing: 'watched' }, PERSON)
+  expect(world.registry.agent(id)).toMatchObject({ groups: ['audit', 'ops'], tier: 2, standing: 'watched' })
+  await world.registry.trustAgent(id, { groups: [], standing: 'good' }, PERSON)
+  expect(world.registry.agent(id)).toMatchObject({ groups: [], standing: 'good' })
+  expect(world.registry.agent(id)).not.toHaveProperty('tier')
+  expect(await world.registry.checkProjection()).toMatchObject({ ok: true })
+  expect(await faultOf(world.registry.trustAgent('agt_none', { groups: [] }, PERSON))).toBe('AGENT_UNKNOWN')
+  await world.restart(() => {
+    const db = new Database(world.file)
+    db.exec('UPDATE registry_agent SET tier = 0')
+    db.close()
+  })
+  expect(await world.registry.checkProjection()).toMatchObject({ ok: false, table: 'registry_agent', key: id })
 })

@@ -79,8 +79,8 @@ function answerServer(registry: Registry, server: ToolServer, reply: FastifyRepl
   return viewServer(registry, server)
 }
 
-const { listAgents, registerAgent, showAgent, retireAgent, extendAgent, ...serverOperations } = registryOperations
-const agentOperations = { listAgents, registerAgent, showAgent, retireAgent, extendAgent }
+const { listAgents, registerAgent, showAgent, retireAgent, extendAgent, trustAgent, ...serverOperations } = registryOperations
+const agentOperations = { listAgents, registerAgent, showAgent, retireAgent, extendAgent, trustAgent }
 
 function serverHandlers(registry: Registry, hooks: RegistryHooks): Handlers<typeof serverOperations> {
   return {
@@ -154,6 +154,12 @@ function agentHandlers(registry: Registry): Handlers<typeof agentOperations> {
     async retireAgent({ params, principal, request, reply }) {
       checkIfMatch(request, digestOfView(viewAgent(known(params.id))))
       return answer(await registry.retireAgent(params.id, principal.id), reply)
+    },
+    async trustAgent({ params, body, principal, request, reply }) {
+      checkIfMatch(request, digestOfView(viewAgent(known(params.id))))
+      const { groups, tier, standing } = body
+      const trust = { groups, ...(tier === undefined ? {} : { tier }), ...(standing === undefined ? {} : { standing }) }
+      return answer(await registry.trustAgent(params.id, trust, principal.id), reply)
     },
     async extendAgent({ params, body, principal, request, reply }) {
       checkIfMatch(request, digestOfView(viewAgent(known(params.id))))

@@ -35,7 +35,12 @@ export type AgentRow = {
   expires_at: number
   state: 'active' | 'retired'
   salt: string
+  groups: string
+  tier: number | null
+  standing: string | null
 }
+
+export type TrustRow = Pick<AgentRow, 'groups' | 'tier' | 'standing'>
 
 type Tables = {
   registry_server: ServerRow & { tenant: string }
@@ -63,7 +68,10 @@ export async function readTools(store: Store, server?: string): Promise<ToolRow[
 export async function readAgents(store: Store, id?: string): Promise<AgentRow[]> {
   let query = store.reader<Tables>().selectFrom('registry_agent').where('tenant', '=', TENANT)
   if (id !== undefined) query = query.where('id', '=', id)
-  return query.select(['id', 'name', 'owner', 'purpose', 'expires_at', 'state', 'salt']).orderBy('id').execute()
+  return query
+    .select(['id', 'name', 'owner', 'purpose', 'expires_at', 'state', 'salt', 'groups', 'tier', 'standing'])
+    .orderBy('id')
+    .execute()
 }
 
 const AT_SERVER = 'WHERE tenant = ? AND name = ?'
@@ -155,10 +163,19 @@ export function classifyToolRow(server: string, name: string, as: Proposal): Cha
   }
 }
 
-export function insertAgent(row: Omit<AgentRow, 'state'>): Change {
+export function insertAgent(row: Omit<AgentRow, 'state' | keyof TrustRow>): Change {
   return {
     sql: `INSERT INTO registry_agent (tenant, id, name, owner, purpose, expires_at, state, salt) VALUES (?, ?, ?, ?, ?, ?, 'active', ?)`,
     params: [TENANT, row.id, row.name, row.owner, row.purpose, row.expires_at, row.salt],
+    rows: 1,
+  }
+}
+
+/** What `trust` says replaces what was said before. */
+export function trustAgentRow(id: string, { groups, tier, standing }: TrustRow): Change {
+  return {
+    sql: 'UPDATE registry_agent SET groups = ?, tier = ?, standing = ? WHERE tenant = ? AND id = ?',
+    params: [groups, tier, standing, TENANT, id],
     rows: 1,
   }
 }

@@ -1,8 +1,8 @@
 /** The registry's words: what a tool server, a tool and an agent are, and what the registry answers and does. */
-import type { Classification, Difference, Risk, ServerDraft, ToolDiff, ToolKind, Transport } from '@ephor/contract'
+import type { Classification, Difference, Risk, ServerDraft, Standing, ToolDiff, ToolKind, Transport } from '@ephor/contract'
 import type { JsonObject } from '@ephor/engine/kernel'
 
-export type { Classification, Difference, Risk, ServerDraft, ToolDiff, ToolKind, Transport }
+export type { Classification, Difference, Risk, ServerDraft, Standing, ToolDiff, ToolKind, Transport }
 
 export type ToolServer = {
   /** `[a-z0-9][a-z0-9-]{0,40}` */
@@ -49,6 +49,15 @@ export type Agent = {
   /** Milliseconds since 1970. */
   expiresAt: number
   state: 'active' | 'retired'
+} & Trust
+
+/** How far people trust an agent: policies and the charter go by it. */
+export type Trust = {
+  /** Teams that it is in, besides the one that owns it. */
+  groups: string[]
+  /** 0 to 9; the higher, the less it may do. */
+  tier?: number
+  standing?: Standing
 }
 
 export type AgentDraft = {
@@ -111,6 +120,8 @@ export interface Registry {
   registerAgent(draft: AgentDraft, by: string): Promise<Agent>
   /** @throws Fault AGENT_UNKNOWN, AGENT_RETIRED, REQUEST_INVALID */
   extendAgent(id: string, expiresAt: number | undefined, by: string): Promise<Agent>
+  /** Replaces what was said before. @throws Fault AGENT_UNKNOWN */
+  trustAgent(id: string, trust: Trust, by: string): Promise<Agent>
   /** Retiring twice is the same as once. @throws Fault AGENT_UNKNOWN */
   retireAgent(id: string, by: string): Promise<Agent>
 

@@ -17,7 +17,7 @@ import type { GatewaySettings } from './settings.ts'
 
 export const receipt = { origin: 'test', seq: 7, leafHash: 'ab'.repeat(32) }
 
-const AGENT: Agent = { id: '', name: 'test', owner: 'per_1', purpose: 'tests', expiresAt: Number.MAX_SAFE_INTEGER, state: 'active' }
+const AGENT: Agent = { id: '', name: 'test', owner: 'per_1', purpose: 'tests', expiresAt: Number.MAX_SAFE_INTEGER, state: 'active', groups: [] }
 
 export function toolOf(server: string, name: string, definition: JsonObject = {}): Tool {
   const whole = { name, inputSchema: { type: 'object' }, ...definition }
