@@ -125,12 +125,19 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
     const gateway = createGateway({
       identity,
       broker,
+      approvals,
+      ledger,
       registry,
       policy,
       upstreams,
       clock,
       log,
-      settings: { allowedHosts: hostsOf(settings), maxBodyBytes: settings.limits.bodyBytes, sessionIdleMs: settings.mcp.sessionIdle },
+      settings: {
+        allowedHosts: hostsOf(settings),
+        maxBodyBytes: settings.limits.bodyBytes,
+        maxBodyDepth: settings.limits.bodyDepth,
+        sessionIdleMs: settings.mcp.sessionIdle,
+      },
     })
     return {
       keys,

@@ -18,6 +18,7 @@ export type {
   ServerRequest,
 } from './types.ts'
 export { createBroker } from './create-broker.ts'
+export { digestSession } from './digest.ts'
 export type { BrokerRooms, BrokerSettings } from './context.ts'
 export type { Broker, DecisionDetail } from './create-broker.ts'
 export type { JudgedServerRequest } from './judge-server-request.ts'

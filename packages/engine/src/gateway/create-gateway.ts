@@ -2,9 +2,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal } from '@ephor/contract'
+import type { Approvals } from '@ephor/engine/approvals'
 import type { Broker } from '@ephor/engine/broker'
 import type { Identity } from '@ephor/engine/identity'
 import type { Clock, Logger } from '@ephor/engine/kernel'
+import type { Ledger } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
 import { createCatalog } from './downstream/catalog.ts'
@@ -20,12 +22,15 @@ import { GATEWAY_DEFAULTS } from './downstream/settings.ts'
 import type { GatewaySettings } from './downstream/settings.ts'
 import { createStateless } from './downstream/stateless.ts'
 import { createSubscriptions } from './downstream/subscriptions.ts'
+import { createTasks } from './downstream/tasks.ts'
 import { sendError } from './downstream/wire-errors.ts'
 import type { Upstreams } from './upstream/upstreams.ts'
 
 export type GatewayRooms = {
   identity: Pick<Identity, 'identify'>
-  broker: Pick<Broker, 'perform' | 'visible' | 'judgeServerRequest'>
+  broker: Pick<Broker, 'perform' | 'visible' | 'judgeServerRequest' | 'show'>
+  approvals: Pick<Approvals, 'find' | 'wait' | 'callOf' | 'withdraw'>
+  ledger: Pick<Ledger, 'find'>
   registry: Pick<Registry, 'on' | 'agent' | 'tool'>
   policy: Pick<Policy, 'on'>
   upstreams: Pick<Upstreams, 'connect' | 'release'>
@@ -76,8 +81,16 @@ function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
     listTimeoutMs: settings.listTimeoutMs,
     plainNames: settings.plainNames,
   })
-  const deps = { broker, catalog, links, log, settings }
-  const subscriptions = createSubscriptions(deps)
+  const now = () => clock.now()
+  const common = { broker, catalog, links, log, settings, now }
+  const subscriptions = createSubscriptions(common)
+  const tasks = createTasks({
+    ...common,
+    approvals: rooms.approvals,
+    ledger: rooms.ledger,
+    openSessions: (agent) => sessions.of(agent).map(({ id }) => id),
+  })
+  const deps = { ...common, subscriptions, tasks }
 
   /** A connection serves all sessions of an agent, so its server logs as much as the most curious of them wants. */
   async function onLogLevel(agent: string): Promise<void> {
@@ -97,8 +110,8 @@ function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
     )
   }
 
-  const sessions = createSessions({ ...deps, subscriptions, clock, onLogLevel, onClosed: ({ agent, id }) => subscriptions.drop(agent, id) })
-  const stateless = createStateless({ ...deps, subscriptions, now: () => clock.now(), id: () => clock.id('ses') })
+  const sessions = createSessions({ ...deps, clock, onLogLevel, onClosed: ({ agent, id }) => subscriptions.drop(agent, id) })
+  const stateless = createStateless({ ...deps, id: () => clock.id('ses') })
   hub = createHub({ links, sessions, stateless, subscriptions })
   return { catalog, sessions, stateless }
 }
@@ -106,6 +119,7 @@ function assemble(rooms: GatewayRooms, settings: GatewaySettings) {
 export function createGateway(rooms: GatewayRooms): Gateway {
   const settings = { ...GATEWAY_DEFAULTS, ...rooms.settings }
   const { identity, registry, policy, upstreams, clock, log } = rooms
+  const limits = { maxBytes: settings.maxBodyBytes, maxDepth: settings.maxBodyDepth }
   const { catalog, sessions, stateless } = assemble(rooms, settings)
   /** When each agent was last heard of; connections of one that is gone are closed. */
   const lastHeard = new Map<string, number>()
@@ -146,7 +160,7 @@ export function createGateway(rooms: GatewayRooms): Gateway {
     if (method === 'POST') checkContentType(request.headers)
     checkAccept(method, request.headers.accept)
     const who = await identify(request)
-    const body = method === 'POST' ? readMessage(bytes ?? new Uint8Array(), settings.maxBodyBytes) : undefined
+    const body = method === 'POST' ? readMessage(bytes ?? new Uint8Array(), limits) : undefined
     lastHeard.set(who.principal.id, clock.now())
     const posted: Posted = { ...who, request, response, body }
     await (classify(request, body) === 'stateless' ? stateless : sessions).handle(posted)

@@ -1,88 +1,16 @@
 /** The whole way: an official client, the door, the real broker, policies and ledger, and real tool servers in processes of their own. */
-import { httpServer, openWorld, stdioServer } from '@ephor/testkit'
-import type { World } from '@ephor/testkit'
-import type { Json, JsonObject } from '@ephor/engine/kernel'
-import type { Acceptance, Transport } from '@ephor/engine/registry'
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import Fastify from 'fastify'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
-import { createGateway, mountGateway, openUpstreams } from './index.ts'
+import type { World } from '@ephor/testkit'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
+import { expect, test } from 'vitest'
+import { approvalOf, openHouse, receiptOf } from './house.fixture.ts'
+import type { Result } from './house.fixture.ts'
 
-const POLICY = `
-@id("reads") @reason("Reading is permitted.")
-permit (principal is Agent, action in Action::"read", resource);
-@id("destroying") @reason("Destroying can be permitted.")
-permit (principal is Agent, action in Action::"destructive", resource);
-@id("ask") @reason("A person agrees first.") @approval("deadline:15m")
-forbid (principal is Agent, action in Action::"destructive", resource);
-`
 const SAMPLING = `
 @id("sampling") @reason("This server may ask for completions.")
 permit (principal is ToolServer, action == Action::"sampling/createMessage", resource);
 `
-const KINDS = {
-  test_simple_text: { kind: 'read' },
-  test_sampling: { kind: 'read' },
-  test_error_handling: { kind: 'destructive' },
-  test_image_content: { kind: 'money' },
-} as const
-const WILD = { die: { kind: 'read' }, ask: { kind: 'read' }, slow: { kind: 'read' } } as const
-
-type Result = { isError?: boolean | undefined; content?: unknown; _meta?: JsonObject | undefined }
-
-async function accept(
-  world: World,
-  inspect: (name: string) => Promise<void>,
-  name: string,
-  transport: Transport,
-  tools: Acceptance['tools'],
-) {
-  await world.registry.proposeServer({ name, transport, folders: [] }, 'system')
-  await inspect(name)
-  await world.registry.acceptServer(name, tools === undefined ? {} : { tools }, 'system')
-}
-
-/** The servers `suite` (conformant, both revisions) and `wild` (hostile, sessions only), the door on a port, and a client of the official kind. */
-async function openHouse(kind: 'stdio' | 'http') {
-  const world = await openWorld({ policies: { 'a.cedar': POLICY } })
-  const suite = kind === 'http' ? await httpServer('conformant') : undefined
-  const vault = { resolve: (text: string) => text }
-  const upstreams = openUpstreams({ registry: world.registry, vault, log: world.log, version: '0.0.0-test' })
-  const inspect = (name: string) => upstreams.inspect(name)
-  const transport: Transport =
-    suite === undefined ? { type: 'stdio', ...stdioServer('conformant'), env: {} } : { type: 'http', url: suite.url, headers: {} }
-  await accept(world, inspect, 'suite', transport, KINDS)
-  await accept(world, inspect, 'wild', { type: 'stdio', ...stdioServer('hostile'), env: {} }, WILD)
-  await world.refresh()
-  const agent = await world.agent()
-  const gateway = createGateway({ ...world, upstreams })
-  const app = Fastify({ forceCloseConnections: true })
-  mountGateway(app, gateway)
-  const address = await app.listen({ host: '127.0.0.1', port: 0 })
-  const client = new Client({ name: 'test', version: '1' }, { capabilities: { sampling: {}, elicitation: {}, roots: {} } })
-  const requestInit = { headers: { authorization: `Bearer ${agent.bearer}` } }
-  await client.connect(new StreamableHTTPClientTransport(new URL('/mcp', address), { requestInit }))
-  onTestFinished(async () => {
-    await client.close()
-    await gateway.close()
-    await app.close()
-    await upstreams.close()
-    await world.close()
-    await suite?.close()
-  })
-  return { world, client, agent, upstreams }
-}
-
-function receiptOf({ _meta }: Result): { decision: string; seq: number } {
-  return _meta?.['dev.ephor/receipt'] as { decision: string; seq: number }
-}
-
-function approvalOf({ _meta }: Result): { id: string } {
-  return _meta?.['dev.ephor/approval'] as { id: string }
-}
-
 async function sealed(world: World, decision: Json | undefined) {
   if (typeof decision !== 'string') throw new Error('no decision')
   const intent = await world.ledger.find(decision)

@@ -12,6 +12,8 @@ import { invalidParams } from './replies.ts'
 import type { GatewaySettings } from './settings.ts'
 import type { InFlight, Session } from './session.ts'
 import type { Subscriptions } from './subscriptions.ts'
+import { TASKS_CAPABILITY, TASKS_REVISION, answerTask2025, callAsTask, withoutTasks } from './task-methods.ts'
+import type { Tasks } from './tasks.ts'
 
 /** Revisions with sessions that clients may speak; the first is offered to a client that asks for another. */
 export const SESSION_REVISIONS: readonly string[] = ['2025-11-25', '2025-06-18', '2025-03-26']
@@ -24,8 +26,10 @@ export const INSTRUCTIONS =
 
 export type SessionDeps = CallDeps & {
   subscriptions: Subscriptions
+  tasks: Tasks
   log: Logger
   settings: GatewaySettings
+  now: () => number
   /** Tells the tool servers of an agent how much to log, when the level of one of its sessions changes. */
   onLogLevel: (agent: string) => Promise<void>
 }
@@ -49,7 +53,8 @@ export function readInitialize(params: JsonObject): { revision: string; clientCa
   if (!parsed.success) throw invalidParams('initialize needs protocolVersion, capabilities and clientInfo')
   const { protocolVersion, capabilities } = parsed.data
   const [latest = ''] = SESSION_REVISIONS
-  return { revision: SESSION_REVISIONS.includes(protocolVersion) ? protocolVersion : latest, clientCapabilities: capabilities }
+  const revision = SESSION_REVISIONS.includes(protocolVersion) ? protocolVersion : latest
+  return { revision, clientCapabilities: withoutTasks(capabilities) }
 }
 
 let questions = 0
@@ -113,6 +118,7 @@ export async function answerRequest(
 ): Promise<JsonObject> {
   const params = objectAt(posted.body, 'params') ?? {}
   const caller = callerOf(session, entry, posted)
+  const hasTasks = session.revision === TASKS_REVISION
   switch (method) {
     case 'ping':
       return {}
@@ -126,13 +132,24 @@ export async function answerRequest(
       await deps.onLogLevel(session.agent)
       return {}
     }
+    case 'tools/list': {
+      const { tools } = await dispatch(deps, caller, method, params)
+      const offers = hasTasks && Array.isArray(tools)
+      return {
+        tools: offers ? tools.map((tool) => ({ ...JsonObjectSchema.parse(tool), execution: { taskSupport: 'optional' } })) : (tools ?? []),
+      }
+    }
+    case 'tools/call':
+      if (!hasTasks || objectAt(params, 'task') === undefined) return dispatch(deps, caller, method, params)
+      return callAsTask(deps.tasks, caller, deps.now(), (asTask) => dispatch(deps, asTask, method, params))
     default:
-      return dispatch(deps, caller, method, params)
+      return (hasTasks ? await answerTask2025(deps.tasks, caller, method, params) : undefined) ?? dispatch(deps, caller, method, params)
   }
 }
 
 /** The answer to `initialize`: what the tool servers that this agent may see offer. */
 export async function greet({ catalog }: SessionDeps, principal: AgentPrincipal, revision: string): Promise<JsonObject> {
-  const capabilities = await catalog.capabilities(principal)
+  const offered = await catalog.capabilities(principal)
+  const capabilities = revision === TASKS_REVISION ? { ...offered, tasks: TASKS_CAPABILITY } : offered
   return { protocolVersion: revision, capabilities, serverInfo: SERVER_INFO, instructions: INSTRUCTIONS }
 }

@@ -1,6 +1,7 @@
 /** Attacks on the door with bytes of our own over real sockets: nothing malformed, foreign or ambiguous gets to the broker. */
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { JsonObject } from '@ephor/engine/kernel'
 import { ask, initialize, openDoor, openSession, parseAnswer, rawRequest, sendRaw, stateless, toolOf } from './door.fixture.ts'
 import type { Door } from './door.fixture.ts'
 
@@ -62,6 +63,17 @@ describe('the body', () => {
     expect(answer.status).toBe(400)
     expect(answer.messages[0]).toMatchObject({ error: { code } })
     expect(door.calls).toEqual([])
+  })
+
+  test('the depth that an operator sets is the depth that counts', async () => {
+    await door.close()
+    door = await openDoor({ servers: { files: { tools: [toolOf('files', 'read')] } }, settings: { maxBodyDepth: 6 } })
+    const nested = (depth: number) => {
+      const value = `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
+      return ask(door, { body: `{"jsonrpc":"2.0","id":1,"method":"initialize","params":${value}}` })
+    }
+    expect((await nested(5)).messages[0]).toMatchObject({ error: { code: -32602 } })
+    expect((await nested(6)).messages[0]).toMatchObject({ error: { code: -32600, data: { code: 'BODY_TOO_DEEP' } } })
   })
 
   test('a body over the limit is refused by its declared length, and by its real one when it declares none', async () => {
@@ -245,6 +257,65 @@ describe('headers against the body (2026-07-28)', () => {
     const answer = await ask(door, { headers: { ...session, ...good.headers }, body: call(1) })
     expect(answer.status).toBe(400)
     expect(door.calls).toEqual([])
+  })
+})
+
+describe('arguments that a tool wants repeated in headers (2026-07-28)', () => {
+  const property = (name: string, type: string) => ({ type, 'x-mcp-header': name })
+  const schema = { type: 'object', properties: { region: property('Region', 'string'), count: property('Count', 'integer') } }
+  const route = (args: JsonObject, headers: Record<string, string> = {}, name = 'files__route') => {
+    const request = stateless('tools/call', { name, arguments: args })
+    return ask(door, { ...request, headers: { ...request.headers, ...headers } })
+  }
+  const encoded = (text: string) => `=?base64?${Buffer.from(text).toString('base64')}?=`
+
+  beforeEach(async () => {
+    await door.close()
+    const tools = [toolOf('files', 'route', { inputSchema: schema })]
+    door = await openDoor({
+      servers: { files: { tools }, hidden: { tools: [toolOf('hidden', 'route', { inputSchema: schema })] } },
+      visible: (_, server) => server === 'files',
+    })
+  })
+
+  test('what agrees is served: encoded or plain, numbers by their value, and nothing for what is absent', async () => {
+    const args = { region: 'Zürich', count: 42 }
+    for (const headers of [
+      { 'mcp-param-region': encoded('Zürich'), 'mcp-param-count': '42' },
+      { 'Mcp-Param-Region': encoded('Zürich'), 'mcp-param-count': '42.0' },
+    ])
+      expect((await route(args, headers)).messages[0]).toMatchObject({ result: { resultType: 'complete' } })
+    expect((await route({}, { 'mcp-param-region': 'ignored' })).messages[0]).toMatchObject({ result: {} })
+    expect(door.calls).toHaveLength(3)
+  })
+
+  test.each<[string, JsonObject, Record<string, string>]>([
+    ['a missing header', { region: 'eu' }, {}],
+    ['another value', { region: 'eu' }, { 'mcp-param-region': 'us' }],
+    ['another case', { region: 'eu' }, { 'mcp-param-region': 'EU' }],
+    ['another number', { count: 42 }, { 'mcp-param-count': '43' }],
+    ['a number in words of its own', { count: 16 }, { 'mcp-param-count': '0x10' }],
+    ['broken base64', { region: 'eu' }, { 'mcp-param-region': '=?base64?ZX?=' }],
+    ['bytes that are not UTF-8', { region: 'eu' }, { 'mcp-param-region': '=?base64?/w==?=' }],
+    ['one of two that says something else', { region: 'eu', count: 1 }, { 'mcp-param-region': 'eu', 'mcp-param-count': '2' }],
+  ])('%s is HTTP 400 with -32020, and nothing is called', async (_, args, headers) => {
+    const answer = await route(args, headers)
+    expect(answer.status).toBe(400)
+    expect(answer.messages[0]).toMatchObject({ id: 1, error: { code: -32020 } })
+    expect(door.calls).toEqual([])
+  })
+
+  test('the header twice is refused, whatever it says', async () => {
+    const request = stateless('tools/call', { name: 'files__route', arguments: { region: 'eu' } })
+    const answer = await ask(door, { ...request, lines: ['mcp-param-region: eu', 'Mcp-Param-Region: us'] })
+    expect(answer.status).toBe(400)
+    expect(door.calls).toEqual([])
+  })
+
+  test('a tool that the agent may not see says nothing about its headers', async () => {
+    const answer = await route({ region: 'eu' }, {}, 'hidden__route')
+    expect(JSON.stringify(answer.messages)).not.toContain('Region')
+    expect(door.calls).toHaveLength(1)
   })
 })
 

@@ -25,6 +25,8 @@ type Routes = { at: number; uris: Map<string, Set<string>>; templates: { server:
 export type Catalog = {
   /** The server that an exposed tool or prompt name means, and the server's own name of it. */
   split(principal: AgentPrincipal, exposed: string): { server: string; name: string }
+  /** The other way round. */
+  exposed(principal: AgentPrincipal, server: string, name: string): string
   tools(principal: AgentPrincipal): JsonObject[]
   /** The schema of a tool that this agent may see and that wants arguments repeated in headers. */
   markedSchema(principal: AgentPrincipal, exposed: string): JsonObject | undefined
@@ -165,6 +167,8 @@ export function createCatalog({ broker, tool, links, log, now, listTimeoutMs, pl
       const sole = soleServer(principal)
       return sole === undefined ? splitName(exposed) : { server: sole, name: exposed }
     },
+
+    exposed: (principal, server, name) => expose(soleServer(principal), server, name),
 
     markedSchema(principal, exposed) {
       const { server, name } = this.split(principal, exposed)

@@ -118,10 +118,10 @@ function shapeTrouble(message: JsonObject): string | undefined {
  * One JSON-RPC message out of untrusted bytes.
  * @throws Rejection 400 or 413: not acceptable JSON (-32700), a batch or another shape than JSON-RPC's (-32600).
  */
-export function readMessage(bytes: Uint8Array, maxBytes: number): JsonObject {
+export function readMessage(bytes: Uint8Array, limits: { maxBytes: number; maxDepth: number }): JsonObject {
   let value: Json
   try {
-    value = parseJson(bytes, { maxBytes })
+    value = parseJson(bytes, limits)
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     throw new Rejection(error.status, error.code === 'JSON_INVALID' ? PARSE_ERROR : INVALID_REQUEST, error.message, { fault: error.code })

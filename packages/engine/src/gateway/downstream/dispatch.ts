@@ -25,14 +25,10 @@ const METHOD_NOT_FOUND = -32601
 /** List results are for the principal they were made for, and stale as soon as a policy changes. */
 const FRESHNESS = { ttlMs: 0, cacheScope: 'private' } as const
 
-/** What a revision does not know in a tool's definition makes its clients refuse the whole list. */
-function fitting({ execution, outputSchema, ...tool }: JsonObject, stateless: boolean): JsonObject {
+/** Definitions as this revision's clients can read them. How a server itself supports tasks is not for them: it is never asked for any. */
+function fitting({ execution: _own, outputSchema, ...tool }: JsonObject, stateless: boolean): JsonObject {
   const isKnown = stateless || objectAt({ outputSchema: outputSchema ?? null }, 'outputSchema')?.['type'] === 'object'
-  return {
-    ...tool,
-    ...(outputSchema === undefined || !isKnown ? {} : { outputSchema }),
-    ...(execution === undefined || stateless ? {} : { execution }),
-  }
+  return { ...tool, ...(outputSchema === undefined || !isKnown ? {} : { outputSchema }) }
 }
 
 async function listed(catalog: Catalog, caller: Caller, method: string, params: JsonObject): Promise<JsonObject> {

@@ -17,7 +17,15 @@ import type { GatewaySettings } from './settings.ts'
 
 export const receipt = { origin: 'test', seq: 7, leafHash: 'ab'.repeat(32) }
 
-const AGENT: Agent = { id: '', name: 'test', owner: 'per_1', purpose: 'tests', expiresAt: Number.MAX_SAFE_INTEGER, state: 'active', groups: [] }
+const AGENT: Agent = {
+  id: '',
+  name: 'test',
+  owner: 'per_1',
+  purpose: 'tests',
+  expiresAt: Number.MAX_SAFE_INTEGER,
+  state: 'active',
+  groups: [],
+}
 
 export function toolOf(server: string, name: string, definition: JsonObject = {}): Tool {
   const whole = { name, inputSchema: { type: 'object' }, ...definition }
@@ -158,6 +166,7 @@ export async function openDoor(options: DoorOptions = {}) {
         Object.entries(servers)
           .filter(([server]) => options.visible?.(principal, server) ?? true)
           .map(([server, { tools }]) => ({ server, tools, resources: true, prompts: true })),
+      show: async () => undefined,
       async judgeServerRequest({ method }) {
         judged.push(method)
         const { permitServerRequests: permitted } = options
@@ -166,6 +175,13 @@ export async function openDoor(options: DoorOptions = {}) {
         return { permitted: false, decision: 'dec_s', fault: 'POLICY_NO_PERMIT', detail: 'no policy permits it' }
       },
     },
+    approvals: {
+      find: async () => undefined,
+      wait: async () => Promise.reject(new Fault('APPROVAL_UNKNOWN', 'there are none here')),
+      callOf: async () => Promise.reject(new Fault('APPROVAL_UNKNOWN', 'there are none here')),
+      withdraw: async () => false,
+    },
+    ledger: { find: async () => undefined },
     registry: {
       on(listener) {
         changed.add(listener)

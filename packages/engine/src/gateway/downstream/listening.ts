@@ -10,6 +10,7 @@ import { JsonObjectSchema, objectAt } from './caller.ts'
 import type { Caller } from './caller.ts'
 import type { Posted } from './posted.ts'
 import type { StatelessDeps } from './stateless.ts'
+import { TASKS_EXTENSION } from './task-methods.ts'
 
 type Stream = { response: ServerResponse; bearer: string; agent: string; full: (bytes: number) => boolean }
 type Door = { handler: McpHttpHandler; serve: ReturnType<typeof toNodeHandler>; bus: InMemoryServerEventBus; lastSeen: number }
@@ -67,7 +68,8 @@ export function createListening(deps: StatelessDeps, sessionOf: (request: Posted
     const factory = async () => {
       const request = current.getStore()
       if (request === undefined) throw new Error('outside a request')
-      return new Server(SERVER_INFO, { capabilities: await catalog.capabilities(request.principal), instructions: INSTRUCTIONS })
+      const capabilities = { ...(await catalog.capabilities(request.principal)), extensions: { [TASKS_EXTENSION]: {} } }
+      return new Server(SERVER_INFO, { capabilities, instructions: INSTRUCTIONS })
     }
     const handler = createMcpHandler(factory, {
       legacy: 'reject',

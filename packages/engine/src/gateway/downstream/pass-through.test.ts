@@ -172,7 +172,7 @@ describe.each(REVISIONS)('revision %s', (revision) => {
     await expect(client.callTool({ name: 'library__find' })).rejects.toMatchObject({
       code: -32050,
       message: expect.stringContaining('no such book'),
-      data: { shelf: 3 },
+      data: { shelf: 3, 'dev.ephor/receipt': { decision: 'dec_1', seq: 7 } },
     })
   })
 

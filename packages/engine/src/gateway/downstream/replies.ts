@@ -22,11 +22,26 @@ const NO_SUCH_NAME: ReadonlySet<FaultCode> = new Set(['TOOL_UNKNOWN', 'SERVER_UN
 
 type NotDone = Exclude<Performed, { kind: 'done' }>
 
+function proofOf({ decision, receipt }: Performed): JsonObject {
+  return { decision, origin: receipt.origin, seq: receipt.seq, leafHash: receipt.leafHash }
+}
+
 /** The upstream's result as it came, with the receipt of the decision added to its `_meta`. */
 export function withReceipt(value: JsonObject, performed: Performed): JsonObject {
-  const { decision, receipt } = performed
-  const proof = { decision, origin: receipt.origin, seq: receipt.seq, leafHash: receipt.leafHash }
-  return { ...value, _meta: { ...objectAt(value, '_meta'), [META_RECEIPT]: proof } }
+  return { ...value, _meta: { ...objectAt(value, '_meta'), [META_RECEIPT]: proofOf(performed) } }
+}
+
+/** The decision that a result's receipt names. */
+export function decisionIn(result: JsonObject): string {
+  const decision = objectAt(objectAt(result, '_meta'), META_RECEIPT)?.['decision']
+  return typeof decision === 'string' ? decision : ''
+}
+
+/** The upstream's error as it came, with the receipt under a key of its own, unless its data is something that has no keys. */
+export function errorWithReceipt(error: { code: number; message: string; data?: unknown }, performed: Performed): ProtocolError {
+  const { code, message, data = {} } = error
+  const hasKeys = typeof data === 'object' && data !== null && !Array.isArray(data)
+  return new ProtocolError(code, message, hasKeys ? { ...data, [META_RECEIPT]: proofOf(performed) } : data)
 }
 
 /** The reasons of the policies, and the detail where it says something else. */
@@ -40,7 +55,7 @@ function why(performed: NotDone): string {
 }
 
 /** What happened and what to do, for a reader who may be a language model. */
-function explain(performed: NotDone): string {
+export function explain(performed: NotDone): string {
   if (performed.kind === 'held') {
     const { id, expiresAt } = performed.approval
     return [

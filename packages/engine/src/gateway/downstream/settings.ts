@@ -7,6 +7,8 @@ export type GatewaySettings = {
   plainNames: boolean
   /** Bytes of one message at most. */
   maxBodyBytes: number
+  /** Arrays and objects inside one another in a message at most. */
+  maxBodyDepth: number
   /** Sessions (revision 2025-11-25) and open subscription streams (2026-07-28) an agent may have at once. */
   sessionsPerAgent: number
   /** After how long without a request, an open stream or a call in flight a session ends, in ms. */
@@ -27,6 +29,7 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
   allowedHosts: [],
   plainNames: false,
   maxBodyBytes: 1024 * 1024,
+  maxBodyDepth: 64,
   sessionsPerAgent: 256,
   sessionIdleMs: 30 * 60_000,
   resumeMs: 5_000,

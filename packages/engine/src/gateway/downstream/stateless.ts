@@ -1,10 +1,11 @@
 /** Revision 2026-07-28: each request stands alone. */
 import { ProtocolErrorCode, SERVER_INFO_META_KEY } from '@modelcontextprotocol/server'
-import type { JsonObject, Logger } from '@ephor/engine/kernel'
+import type { Json, JsonObject, Logger } from '@ephor/engine/kernel'
 import { SERVER_INFO } from './answer-session.ts'
 import { LogLevelSchema, META_CLIENT_CAPABILITIES, META_LOG_LEVEL, isAtLeast, objectAt } from './caller.ts'
 import type { Caller } from './caller.ts'
 import { checkParamHeaders } from './check-headers.ts'
+import { Rejection } from './check-request.ts'
 import { SHARED_METHODS, dispatch } from './dispatch.ts'
 import { createListening } from './listening.ts'
 import type { Listening } from './listening.ts'
@@ -16,6 +17,8 @@ import { META_SESSION, errorOf } from './replies.ts'
 import { Reply } from './reply.ts'
 import type { GatewaySettings } from './settings.ts'
 import type { Subscriptions } from './subscriptions.ts'
+import { TASKS_EXTENSION, TASK_METHODS, answerTask2026, declaresTasks, onHeld2026, withoutTasks } from './task-methods.ts'
+import type { Tasks } from './tasks.ts'
 import { sendError } from './wire-errors.ts'
 
 const METHOD_NOT_FOUND = -32601
@@ -28,6 +31,7 @@ export type Stateless = Omit<Listening, 'discover' | 'listen'> & { handle(reques
 
 export type StatelessDeps = CallDeps & {
   subscriptions: Subscriptions
+  tasks: Tasks
   log: Logger
   settings: GatewaySettings
   now: () => number
@@ -35,6 +39,8 @@ export type StatelessDeps = CallDeps & {
 }
 
 const paramsOf = ({ body }: Posted): JsonObject => objectAt(body, 'params') ?? {}
+
+const declaredBy = (request: Posted): JsonObject => objectAt(objectAt(paramsOf(request), '_meta'), META_CLIENT_CAPABILITIES) ?? {}
 
 /** The token's session, else the one the agent names, else one for all calls of the credential: forgetting a name washes nothing off. */
 function sessionOf(request: Posted): string {
@@ -54,7 +60,8 @@ function callerOf(deps: StatelessDeps, request: Posted, reply: Reply, signal: Ab
     origin: deps.id(),
     signal,
     stateless: true,
-    clientCapabilities: objectAt(meta, META_CLIENT_CAPABILITIES) ?? {},
+    clientCapabilities: withoutTasks(declaredBy(request)),
+    ...(declaresTasks(declaredBy(request)) ? { onHeld: onHeld2026(deps.tasks) } : {}),
     notify(method, params) {
       if (method === 'notifications/message' && !(level.success && isAtLeast(params['level'], level.data))) return
       reply.send({ jsonrpc: '2.0', method, params }, true)
@@ -73,6 +80,11 @@ function continuationOf({ requestState, inputResponses }: JsonObject): Continuat
 
 const isAnswer = (value: unknown) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !('method' in value) && !('result' in value)
+
+function missingTasks(id: Json): Rejection {
+  const data = { requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } }
+  return new Rejection(400, MISSING_CAPABILITY, 'Declare the tasks extension to use its methods', { id, data })
+}
 
 /** What the revision wants in every result. */
 function complete(result: JsonObject): JsonObject {
@@ -94,11 +106,14 @@ export function createStateless(deps: StatelessDeps): Stateless {
     const { requestState, inputResponses, ...params } = paramsOf(request)
     const continuation = continuationOf({ requestState: requestState ?? null, inputResponses: inputResponses ?? null })
     const { _meta: _ignored, ...asked } = params
+    if (TASK_METHODS.has(method) && !declaresTasks(declaredBy(request))) throw missingTasks(id)
     const { name } = params
     if (method === 'tools/call' && typeof name === 'string')
       checkParamHeaders(request.request, request.body ?? {}, deps.catalog.markedSchema(request.principal, name))
     try {
-      const result = await parked.serve(caller, method, asked, continuation, (current) => dispatch(deps, current, method, params))
+      const result = await parked.serve(caller, method, asked, continuation, (current) =>
+        TASK_METHODS.has(method) ? answerTask2026(deps.tasks, current, method, params) : dispatch(deps, current, method, params),
+      )
       reply.end({ jsonrpc: '2.0', id, result: complete(result) })
     } catch (thrown) {
       const failure = errorOf(thrown)
@@ -118,7 +133,7 @@ export function createStateless(deps: StatelessDeps): Stateless {
       if (method === 'server/discover') return listening.discover(request)
       if (method === 'subscriptions/listen') return listening.listen(request)
       // The revision wants 404 for a method that doesn't exist (basic/transports).
-      if (typeof method !== 'string' || !SHARED_METHODS.has(method))
+      if (typeof method !== 'string' || !(SHARED_METHODS.has(method) || TASK_METHODS.has(method)))
         return sendError(response, 404, body['id'], METHOD_NOT_FOUND, 'Method not found')
       await answer(request, method)
     },
