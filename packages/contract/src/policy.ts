@@ -39,6 +39,12 @@ export const PolicyView = z.object({
     .object({ version: z.string(), at: z.iso.datetime(), findings: z.array(PolicyFinding) })
     .optional()
     .describe('The folder as it is now, when it has errors and therefore did not become active.'),
+  pending: z.string().optional().describe('The version of the folder as it is now, when the charter asks for a review of it first.'),
+  governor: z.string().optional().describe('The version whose charter says who may change policies; absent when the folder changes them.'),
+  staged: z
+    .object({ version: z.string(), mode: z.enum(['shadow', 'canary']), percent: z.number().int() })
+    .optional()
+    .describe('What is tried beside the active version.'),
 })
 export type PolicyView = z.output<typeof PolicyView>
 

@@ -13,8 +13,15 @@ import type { Io } from '../output.ts'
 import { addAnalyze } from '../policy/analyze.ts'
 import { addDiff } from '../policy/diff.ts'
 import { addEval } from '../policy/eval.ts'
-import { policyFolder } from '../policy/policy-source.ts'
+import { placeOf, policyFolder } from '../policy/policy-source.ts'
+import { addProposals } from '../policy/proposals.ts'
+import { addPropose } from '../policy/propose.ts'
+import { addPublish } from '../policy/publish.ts'
+import { addReview } from '../policy/review.ts'
+import { addRollback } from '../policy/rollback.ts'
+import { addRollout } from '../policy/rollout.ts'
 import { sarifOf } from '../policy/sarif.ts'
+import { addVersions } from '../policy/versions.ts'
 import { readCaseFile } from '../policy-tests/case-file.ts'
 import { runCases } from '../policy-tests/run-cases.ts'
 import { examples, served, withCommon, withServer } from '../verb.ts'
@@ -71,6 +78,8 @@ export function addPolicy(program: Command, io: Io): void {
       facts(io, [
         ['version', active.version ?? 'none: everything is refused'],
         ['since', active.activatedAt],
+        ['charter of', active.governor],
+        ['tried', active.staged && `${active.staged.version} (${active.staged.mode}): ephor policy rollout`],
       ])
       table(
         io,
@@ -85,6 +94,7 @@ export function addPolicy(program: Command, io: Io): void {
       )
       if (active.findings.length > 0) line(io, 'To look at:')
       showFindings(io, '', active.findings)
+      if (active.pending) line(io, `The folder as it is now waits for a review: ephor policy proposals --state open`)
       if (active.refused) {
         line(io, 'The folder as it is now did not become active:')
         showFindings(io, '', active.refused.findings)
@@ -103,7 +113,7 @@ export function addPolicy(program: Command, io: Io): void {
     served(io, async ({ client, settings }, options: CommonOptions & { sarif?: boolean }, given?: string) => {
       const { files, folder } = policyFolder(io, given ?? settings.policyFolder)
       const { ok, findings } = await client.checkPolicy({ body: { files } })
-      if (options.sarif) json(io, sarifOf(findings, given ?? ''))
+      if (options.sarif) json(io, sarifOf(findings, placeOf(io, folder)))
       else if (options.json) json(io, { ok, findings })
       else {
         showFindings(io, folder, findings)
@@ -126,4 +136,11 @@ export function addPolicy(program: Command, io: Io): void {
   addAnalyze(policy, io)
   addDiff(policy, io)
   addEval(policy, io)
+  addPropose(policy, io)
+  addProposals(policy, io)
+  addReview(policy, io)
+  addPublish(policy, io)
+  addRollout(policy, io)
+  addRollback(policy, io)
+  addVersions(policy, io)
 }

@@ -11,7 +11,7 @@ export function mountPolicy(app: FastifyInstance, policy: Policy, authenticate: 
     policyOperations,
     {
       async showPolicy() {
-        const { version, activatedAt, files, policies, findings, refused, unfit } = policy.active()
+        const { version, activatedAt, files, policies, findings, refused, unfit, pending, governor, staged } = policy.active()
         return {
           ...(version === undefined ? {} : { version }),
           ...(activatedAt === undefined ? {} : { activatedAt: isoTime(activatedAt) }),
@@ -23,6 +23,9 @@ export function mountPolicy(app: FastifyInstance, policy: Policy, authenticate: 
             ...(severity === undefined ? {} : { severity }),
           })),
           findings: [...findings],
+          ...(pending === undefined ? {} : { pending }),
+          ...(governor === undefined ? {} : { governor }),
+          ...(staged === undefined ? {} : { staged }),
           ...(unfit === undefined ? {} : { unfit: { policies: [...unfit.policies], changed: [...unfit.changed] } }),
           ...(refused === undefined
             ? {}

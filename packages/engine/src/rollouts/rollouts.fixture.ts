@@ -46,7 +46,9 @@ export async function openBoard(options: WorldOptions = {}) {
     },
     stateOf: async (id: string) => (await rollouts.dossier(id)).proposal.state,
     entries: async (type: string) =>
-      (await world.ledger.list({ limit: 500 })).map(({ body }) => body).filter((body) => String(body.type).startsWith(type)),
+      (await world.ledger.list({ limit: 500 }))
+        .map(({ body }) => body)
+        .filter((body) => typeof body.type === 'string' && body.type.startsWith(type)),
   }
 }
 
