@@ -8,7 +8,7 @@ import { EXIT } from '../exit-codes.ts'
 import { json, line, plain } from '../output.ts'
 import type { Io } from '../output.ts'
 import { examples, served, withServer } from '../verb.ts'
-import { policySource } from './policy-source.ts'
+import { placeOf, policySource } from './policy-source.ts'
 import { sarifOf } from './sarif.ts'
 
 /** The request in one line, with what of it a policy would look at first. */
@@ -40,7 +40,7 @@ export function addAnalyze(policy: Command, io: Io): void {
       const { source, folder } = policySource(io, given ?? settings.policyFolder)
       const analysis = await client.analyzePolicy({ body: { source } })
       const { findings, undecided, work } = analysis
-      if (options.sarif) json(io, sarifOf(findings, given ?? ''))
+      if (options.sarif) json(io, sarifOf(findings, placeOf(io, folder)))
       else if (options.json) json(io, analysis)
       else {
         for (const finding of findings) show(io, folder, finding)

@@ -1,6 +1,6 @@
 /** What a verb is about: a folder of policy files, a version that the server keeps, or what is active. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { Fault } from '@ephor/contract'
 import type { PolicySource } from '@ephor/contract'
 import type { Io } from '../output.ts'
@@ -25,3 +25,6 @@ export function policySource(io: Io, given: string): { source: PolicySource; fol
   const { files, folder } = policyFolder(io, given)
   return { source: { files }, folder }
 }
+
+/** Where the files are, seen from the working folder: what is published names no path of this machine. */
+export const placeOf = (io: Io, folder: string): string => (folder === '' ? '' : relative(io.folder, resolve(io.folder, folder)))

@@ -11,10 +11,10 @@ import type { Namespace } from './make-encoder.ts'
 import { makeProver } from './prove.ts'
 import { requestClasses } from './request-classes.ts'
 import { startSolver } from './start-solver.ts'
-import type { SolverLimits } from './start-solver.ts'
+import type { Solver, SolverLimits } from './start-solver.ts'
 import type { Analysis, AnalysisFinding } from './types.ts'
 
-export const LIMITS: SolverLimits = { questionMs: 4000, totalMs: 30_000 }
+export const LIMITS: SolverLimits = { questionMs: 8000, totalMs: 30_000 }
 
 const ORDER = { error: 0, warning: 1, note: 2 }
 
@@ -30,16 +30,17 @@ export const isBroken = ({ readable, findings }: Checked): boolean => !readable 
 /** What checking says already is not said twice. */
 const fromCheck = (findings: readonly Finding[]): AnalysisFinding[] => findings.map((one) => ({ ...one, basis: 'read' }))
 
+export type Examination = { files: PolicyFiles; world: PolicyWorld; solver: Solver; until: number }
+
 /** @returns only what checking finds when the policies have errors: what can't become active is not reasoned about */
-export async function analyze(files: PolicyFiles, world: PolicyWorld, limits: SolverLimits = LIMITS): Promise<Analysis> {
+export async function examine(checked: Checked, { files, world, solver, until }: Examination): Promise<Analysis> {
   const started = performance.now()
-  const checked = await checkFiles(files, world)
   const findings = fromCheck(checked.findings)
-  if (isBroken(checked)) return { findings, undecided: [], work: { questions: 0, reused: 0, classes: 0, ms: performance.now() - started } }
+  const undecided: Analysis['undecided'] = []
+  const work = () => ({ questions: 0, reused: 0, classes: 0, ms: performance.now() - started })
+  if (isBroken(checked)) return { findings, undecided, work: work() }
   const subjects = [...checked.policies.values()]
   const { schema } = checked
-  const asking = subjects.filter(({ ask }) => ask).map(({ id }) => id)
-  const undecided: Analysis['undecided'] = []
   const report: Report = {
     add({ id, file, line, column = 1 }, finding) {
       findings.push({ file, line, column, policy: id, ...finding })
@@ -48,18 +49,21 @@ export async function analyze(files: PolicyFiles, world: PolicyWorld, limits: So
   }
   for (const { subject, said } of checkAsks(subjects, world.people))
     report.add(subject, { code: 'APPROVAL_IMPOSSIBLE', basis: 'read', ...said })
+  const asking = subjects.filter(({ ask }) => ask).map(({ id }) => id)
+  const { classes, cut } = await requestClasses({ subjects, schema, asking, until })
+  if (cut.length > 0) undecided.push({ policy: '*', question: 'anything about these actions: the time was over', actions: cut })
+  const parts = { solver, namespace: schema.json[''] as Namespace, examples: examplesOf(world) }
+  const prover = makeProver({ ...parts, evaluate: witnessEvaluator(subjects, schema) })
+  const ground = { subjects, classes, prover }
+  await checkPolicies(ground, report)
+  findings.push(...(await checkAgainstCharter(ground, checked.charter, files, report)))
+  return { findings: sorted(findings), undecided, work: { ...work(), ...prover.work, classes: classes.length } }
+}
+
+export async function analyze(files: PolicyFiles, world: PolicyWorld, limits: SolverLimits = LIMITS): Promise<Analysis> {
   const solver = startSolver(limits)
   try {
-    const { classes, cut } = await requestClasses({ subjects, schema, asking, until: started + limits.totalMs })
-    if (cut.length > 0) undecided.push({ policy: '*', question: 'anything about these actions: the time was over', actions: cut })
-    const evaluate = witnessEvaluator(subjects, schema)
-    const namespace = schema.json[''] as Namespace
-    const prover = makeProver({ solver, namespace, examples: examplesOf(world), evaluate })
-    const ground = { subjects, classes, prover }
-    await checkPolicies(ground, report)
-    findings.push(...(await checkAgainstCharter(ground, checked.charter, files, report)))
-    const work = { ...prover.work, classes: classes.length, ms: performance.now() - started }
-    return { findings: sorted(findings), undecided, work }
+    return await examine(await checkFiles(files, world), { files, world, solver, until: performance.now() + limits.totalMs })
   } finally {
     await solver.close()
   }

@@ -104,7 +104,8 @@ const schemaOf = (world: PolicyWorld, ...charters: readonly Charter[]): WorldSch
 export async function diff(from: PolicyFiles, to: PolicyFiles, world: PolicyWorld, limits: SolverLimits = LIMITS): Promise<DiffResult> {
   const started = performance.now()
   const work = { questions: 0, reused: 0, classes: 0, ms: 0 }
-  const versions = { from: await checkFiles(from, world), to: await checkFiles(to, world) }
+  const [before, after] = await Promise.all([checkFiles(from, world), checkFiles(to, world)])
+  const versions = { from: before, to: after }
   const charter = JSON.stringify(versions.from.charter) !== JSON.stringify(versions.to.charter)
   const result: DiffResult = { differences: [], same: [], undecided: [], work, charter }
   for (const version of ['from', 'to'] as const)

@@ -1,7 +1,7 @@
 /** A Cedar expression for the solver: its value, and when evaluating it is an error. What can't be written may be anything. */
 import type { ExprJson as Expr } from '@ephor/cedar'
 import { encodeCall } from './encode-call.ts'
-import { choose, inLong, keyOf, same } from './make-encoder.ts'
+import { asArray, choose, emptySet, inLong, keyOf, same } from './make-encoder.ts'
 import type { Encoder, Term } from './make-encoder.ts'
 import { and, eq, ite, like, long, not, or, text } from './smt.ts'
 import type { PatternPart } from './smt.ts'
@@ -178,9 +178,10 @@ function allOrAny(key: string, left: Term, right: Term): string | undefined {
     if (each.includes(undefined)) return undefined
     return key === 'containsAll' ? and(...(each as string[])) : or(...(each as string[]))
   }
-  if (left.kind !== 'set' || right.kind !== 'set' || smtSort(left) !== smtSort(right)) return undefined
-  const both = `((_ map and) ${left.smt} ${right.smt})`
-  return key === 'containsAll' ? eq(both, right.smt) : not(eq(both, `((as const ${smtSort(left)}) false)`))
+  const [a, b] = [asArray(left, right), asArray(right, left)]
+  if (a === undefined || b === undefined) return undefined
+  const both = `((_ map and) ${a} ${b})`
+  return key === 'containsAll' ? eq(both, b) : not(eq(both, emptySet(left.kind === 'set' ? left : right)))
 }
 
 function contains(encoder: Encoder, { key, argument, expr }: Node): Encoded {
@@ -194,7 +195,7 @@ function isEmpty(encoder: Encoder, { argument, expr }: Node): Encoded {
   const { term, err } = encodeExpression(encoder, (argument as { arg: Expr }).arg)
   if (term.kind === 'items') return { term: bool(String(term.items.length === 0)), err }
   if (term.kind !== 'set') return { term: { kind: 'opaque', key: keyOf(expr) }, err }
-  return { term: bool(eq(term.smt, `((as const ${smtSort(term)}) false)`)), err }
+  return { term: bool(eq(term.smt, emptySet(term))), err }
 }
 
 function literalSet(encoder: Encoder, { argument }: Node): Encoded {

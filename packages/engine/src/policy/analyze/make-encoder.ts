@@ -263,6 +263,24 @@ export function choose(test: string, yes: Term, no: Term): Term | undefined {
   return { ...yes, smt: ite(test, yes.smt, no.smt) }
 }
 
+export const emptySet = (like: Term): string => `((as const ${like.kind === 'set' ? smtSort(like) : ''}) false)`
+
+/** A set as the solver holds it; one that is written out as one of the sort of the other. */
+export function asArray(set: Term, other: Term): string | undefined {
+  if (set.kind === 'set')
+    return smtSort(set) !== undefined && (other.kind !== 'set' || smtSort(set) === smtSort(other)) ? set.smt : undefined
+  if (set.kind !== 'items' || other.kind !== 'set' || smtSort(other) === undefined) return undefined
+  const { element } = other
+  const fits = (item: Term) =>
+    item.kind === element.kind && (item.kind !== 'entity' || element.kind !== 'entity' || item.type === element.type)
+  let array = emptySet(other)
+  for (const item of set.items) {
+    if (!('smt' in item) || !fits(item)) return undefined
+    array = `(store ${array} ${item.smt} true)`
+  }
+  return array
+}
+
 /** Whether two terms are the same value; undefined when that can't be told. */
 export function same(left: Term, right: Term): string | undefined {
   if (left.kind === 'opaque' || right.kind === 'opaque') return undefined
@@ -270,6 +288,10 @@ export function same(left: Term, right: Term): string | undefined {
     const within = (one: Term, others: readonly Term[]) => others.map((other) => same(one, other))
     const each = [...left.items.map((one) => within(one, right.items)), ...right.items.map((one) => within(one, left.items))]
     return each.some((row) => row.includes(undefined)) ? undefined : and(...each.map((row) => or(...(row as string[]))))
+  }
+  if (left.kind === 'items' || right.kind === 'items') {
+    const [a, b] = [asArray(left, right), asArray(right, left)]
+    return a === undefined || b === undefined ? undefined : eq(a, b)
   }
   if (!('smt' in left) || !('smt' in right)) return undefined
   if (left.kind !== right.kind) return 'false'

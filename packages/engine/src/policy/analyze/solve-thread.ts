@@ -3,7 +3,8 @@ import { createRequire } from 'node:module'
 import { parentPort } from 'node:worker_threads'
 
 export type SolverRequest = { script: string }
-export type SolverReply = { output: string }
+/** `ready`: the solver is loaded, and takes questions. */
+export type SolverReply = { output: string } | { ready: true }
 
 type Module = {
   ccall(name: string, returns: 'number' | 'string' | null, types: readonly ('number' | 'string')[], values: readonly unknown[]): unknown
@@ -20,6 +21,7 @@ const context = z3.ccall('Z3_mk_context', 'number', ['number'], [z3.ccall('Z3_mk
 z3._set_noop_error_handler(context)
 
 const port = parentPort
+port?.postMessage({ ready: true } satisfies SolverReply)
 port?.on('message', ({ script }: SolverRequest) => {
   const output = z3.ccall('Z3_eval_smtlib2_string', 'string', ['number', 'string'], [context, script]) as string
   port.postMessage({ output } satisfies SolverReply)
