@@ -228,7 +228,7 @@ async function showDecision(id) {
       ['Kind', decision.kind && `${decision.kind}, risk ${decision.risk}`],
       ['Risk', decision.riskScore && describeRisk(decision.riskScore)],
       ['Fault', decision.fault],
-      ['Detail', decision.reasons.length > 0 ? undefined : decision.detail],
+      ['Detail', decision.fault === 'POLICY_DENIED' && decision.reasons.length > 0 ? undefined : decision.detail],
       ['Approval', decision.approval],
       ['Outcome', outcome && `${outcome}, ${timeOf(outcomeAt)}`],
     ]),

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { decisionsOperations, OperationResponse } from '@ephor/contract'
 import { readEvents } from '@ephor/sdk'
 import type { CommonOptions, Connection } from '../connection.ts'
-import { describeDecision } from '../describe-decision.ts'
+import { describeDecision, whyOf } from '../describe-decision.ts'
 import { ago, block, facts, json, line, plain, table } from '../output.ts'
 import type { Io } from '../output.ts'
 import { examples, paging, served, withPaging, withServer } from '../verb.ts'
@@ -17,7 +17,7 @@ function show(io: Io, decision: Detail): void {
     ['decision', decision.id],
     ['effect', decision.effect],
     ['fault', decision.fault],
-    ['detail', decision.reasons.length > 0 ? undefined : decision.detail],
+    ['detail', decision.fault === 'POLICY_DENIED' && decision.reasons.length > 0 ? undefined : decision.detail],
     ['at', decision.at],
     ['agent', decision.agent],
     ['action', `${decision.method} ${decision.server}${decision.tool === undefined ? '' : `/${decision.tool}`}`],
@@ -87,7 +87,7 @@ export function addDecisions(program: Command, io: Io): void {
           ['outcome', ({ outcome }) => outcome],
           ['agent', (row) => row.agent],
           ['action', (row) => (row.tool === undefined ? `${row.server} ${row.method}` : `${row.server}/${row.tool}`)],
-          ['why', ({ reasons, detail }) => reasons[0]?.text ?? detail],
+          ['why', whyOf],
         ],
         'Nothing was decided yet.',
       )
