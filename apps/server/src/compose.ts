@@ -137,6 +137,7 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
         maxBodyBytes: settings.limits.bodyBytes,
         maxBodyDepth: settings.limits.bodyDepth,
         sessionIdleMs: settings.mcp.sessionIdle,
+        plainNames: settings.mcp.plainNames,
       },
     })
     return {

@@ -91,6 +91,7 @@ export const Settings = z.strictObject({
   mcp: z
     .strictObject({
       sessionIdle: duration.default(1_800_000).describe('After how long without a request an MCP session is closed.'),
+      plainNames: flag.default(false).describe('Tools go by their own names where an agent may see one server only.'),
     })
     .prefault({}),
 })
