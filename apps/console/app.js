@@ -151,7 +151,7 @@ const describeRisk = ({ score, tier, parts }) =>
   `${tier}, ${score}${parts.length > 0 ? ` = ${parts.map(({ term, points }) => `${points} ${term}`).join(' + ')}` : ''}`
 
 function decisionRow(decision, isNew) {
-  const { id, at, effect, agent, reasons, detail, outcome } = decision
+  const { id, at, effect, fault, agent, reasons, detail, outcome } = decision
   return element(
     'tr',
     { 'data-id': id, class: isNew ? 'new' : undefined },
@@ -159,7 +159,8 @@ function decisionRow(decision, isNew) {
     element('td', {}, badge(effect)),
     element('td', {}, nameOf(agent)),
     element('td', {}, element('button', { class: 'link', onclick: attempt(() => showDecision(id)) }, actionOf(decision))),
-    element('td', {}, reasons[0]?.text ?? detail ?? ''),
+    // The reasons are the policies'; what else refuses, such as a budget, says so in the detail.
+    element('td', {}, (fault === undefined || fault === 'POLICY_DENIED' ? reasons[0]?.text : detail) ?? reasons[0]?.text ?? detail ?? ''),
     element(
       'td',
       outcome === 'failed' || outcome === 'unknown' ? { class: 'warn' } : {},
