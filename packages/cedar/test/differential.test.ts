@@ -7,7 +7,7 @@ import { worlds } from './worlds.fixture.ts'
 const CASES = 10_000
 const REQUESTS = 20
 
-test(`${CASES} generated cases are decided alike`, { timeout: 120_000 }, () => {
+test(`${CASES} generated cases are decided alike`, { timeout: 300_000 }, () => {
   fc.assert(
     fc.property(worlds(REQUESTS), (world) => {
       expect(disagreements(world)).toEqual([])

@@ -53,7 +53,15 @@ function build(kind: Kind, depth: number): Arbitrary<string> {
 }
 
 const ENTITY_BASES = ['principal', 'resource', 'action', 'principal.boss', 'resource.home', 'context.boss']
-const BASES = ['principal', 'resource', 'context', 'context', 'principal.boss', 'context.r', 'context.r.inner', 'principal.r']
+const BASES = [
+  'principal',
+  'resource',
+  ...Array<string>(6).fill('context'),
+  'principal.boss',
+  'context.r',
+  'context.r.inner',
+  'principal.r',
+]
 
 function attributeOf(kind: Kind): Arbitrary<string> {
   const fields = [...Object.entries(FIELDS), ...Object.entries(INNER)].filter(([, of]) => of === kind).map(([name]) => name)
@@ -97,7 +105,7 @@ function constant(kind: Kind): Arbitrary<string> {
   }
 }
 
-const leaf = (kind: Kind) => fc.oneof(constant(kind), attributeOf(kind))
+const leaf = (kind: Kind) => fc.oneof({ weight: 3, arbitrary: constant(kind) }, { weight: 2, arbitrary: attributeOf(kind) })
 
 /** A template string of expressions: `make` puts the parts, each in brackets, together. */
 function join(parts: readonly Arbitrary<string>[], make: (...texts: string[]) => string): Arbitrary<string> {
@@ -115,7 +123,12 @@ function composite(kind: Kind, depth: number): Arbitrary<string> {
   const shared = [choice, tag, field]
   switch (kind) {
     case 'bool':
-      return fc.oneof(...logic(depth), ...comparisons(depth), ...questions(depth), ...shared)
+      return fc.oneof(
+        { weight: 3, arbitrary: fc.oneof(...logic(depth)) },
+        { weight: 6, arbitrary: fc.oneof(...comparisons(depth)) },
+        { weight: 6, arbitrary: fc.oneof(...questions(depth)) },
+        { weight: 1, arbitrary: fc.oneof(...shared) },
+      )
     case 'long':
       return fc.oneof(...arithmetic(depth), ...shared)
     case 'string':
@@ -169,7 +182,7 @@ function logic(depth: number): Arbitrary<string>[] {
 }
 
 function comparisons(depth: number): Arbitrary<string>[] {
-  const ordered = fc.constantFrom<Kind>('long', 'long', 'datetime', 'duration')
+  const ordered = fc.constantFrom<Kind>('long', 'datetime', 'duration')
   const sign = fc.constantFrom('<', '<=', '>', '>=')
   const pair = (kinds: Arbitrary<Kind>, signs: Arbitrary<string>) =>
     kinds.chain((kind) => fc.tuple(expression(kind, depth), signs, expression(kind, depth))).map(([a, op, b]) => `(${a}) ${op} (${b})`)
@@ -178,6 +191,8 @@ function comparisons(depth: number): Arbitrary<string>[] {
   const sets = fc.constantFrom<Kind>('longs', 'strings', 'entities')
   return [
     pair(ordered, sign),
+    pair(ordered, sign),
+    pair(fc.constantFrom(...KINDS), fc.constantFrom('==', '!=')),
     pair(fc.constantFrom(...KINDS), fc.constantFrom('==', '!=')),
     method('decimal', ['lessThan', 'lessThanOrEqual', 'greaterThan', 'greaterThanOrEqual']),
     method('ip', ['isInRange']),

@@ -97,7 +97,13 @@ export const string: Arbitrary<string> = fc.oneof(
     weight: 4,
     arbitrary: fc.constantFrom('', 'a', 'ab', 'abc', 'b*', '*', 'aab', 'é', 'e\u0301', '\u{1f600}', '1.5', '10.0.0.1', '2024-01-01', '1h'),
   },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 4 }) },
+  {
+    weight: 1,
+    arbitrary: fc.string({
+      unit: fc.constantFrom('a', 'b', '*', '\\', '"', '\n', '\u0000', '\u00e9', '\u0301', '\uffff', '\u{10ffff}'),
+      maxLength: 4,
+    }),
+  },
 )
 
 /** What extension values are made of: at the edge of what is one, and what is none. */
