@@ -31,6 +31,8 @@ export function exitCodeOf({ code }: Fault): number {
     case 'CREDENTIAL_REVOKED':
     case 'FORBIDDEN':
     case 'HOST_REFUSED':
+    case 'REVIEW_SELF':
+    case 'AUTHORITY_MISSING':
       return EXIT.forbidden
     case 'STORE_LOCKED':
     case 'STORE_CORRUPT':
