@@ -7,7 +7,7 @@ import type { Context } from './context.ts'
 import { escalate } from './escalate.ts'
 import { entryOf } from './parts.ts'
 import { getApproval } from './reads.ts'
-import { afterVote, asksFor, expiryOf, passingAt, undecidable } from './rules.ts'
+import { afterVote, asksFor, expiryOf, isAnswered, passingAt, undecidable } from './rules.ts'
 import { findByKey, insertVote, markVoted } from './store.ts'
 import type { VoteKey } from './store.ts'
 import type { Approval, Verdict, Vote } from './types.ts'
@@ -67,9 +67,12 @@ async function vote(context: Context, approval: Approval, person: PersonPrincipa
   const own = asksFor(approval, person.id, context.inGroup)
   if (approval.digest !== said.digest) throw new Fault('CONFLICT', 'the digest is not the one of this approval: look at it again')
   if (approval.state !== 'pending') throw undecidable(approval.state)
-  const policies = own.filter(({ by }) => !by.includes(person.id)).map(({ policy }) => policy)
-  if (policies.length === 0) throw new Fault('APPROVAL_VOTED', 'your vote on this counts already')
   await checkRecord(context, approval)
+  const open = own.filter(({ by }) => !by.includes(person.id))
+  if (open.length === 0) throw new Fault('APPROVAL_VOTED', 'your vote on this counts already')
+  // An ask that has its quorum needs no more votes; whoever could have answered it may still say no.
+  const policies = open.filter((ask) => said.verdict === 'deny' || !isAnswered(ask)).map(({ policy }) => policy)
+  if (policies.length === 0) throw new Fault('APPROVAL_DECIDED', 'what is yours to answer has been answered; others are still asked')
   const { verdict, note } = said
   const cast: Vote = { step: approval.step, by: person.id, verdict, policies, at, ...(note === undefined ? {} : { note }) }
   return write(context, approval, person, cast, key)

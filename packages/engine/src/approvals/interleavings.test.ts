@@ -1,4 +1,4 @@
-/** The law of approvals as a property: over any interleaving of steps, at most one use, and none without an approval in time. */
+/** The laws of approvals as properties: over any interleaving, at most one use, and none without everybody who is asked, in time. */
 import type { PersonPrincipal } from '@ephor/contract'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -64,3 +64,67 @@ test('an approval is used at most once, and never without an approval before its
     { numRuns: 60 },
   )
 })
+
+const GROUPS = [['finance'], ['finance'], ['finance', 'security'], ['cfo'], ['cfo', 'security'], []]
+const ASKS = [
+  { policy: 'money', reason: 'r', group: 'finance', quorum: 2, deadlineMs: MINUTE, escalate: 'cfo' },
+  { policy: 'safety', reason: 'r', group: 'security', quorum: 1, deadlineMs: 3 * MINUTE },
+]
+function whoDecides(policy: string, age: number, passed: boolean): string {
+  if (policy === 'safety') return 'security'
+  // What was passed on stays so, also when the clock goes back.
+  return passed || age >= MINUTE ? 'cfo' : 'finance'
+}
+
+const move = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('approve' as const), who: fc.nat(GROUPS.length - 1) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('deny' as const), who: fc.nat(GROUPS.length - 1) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('spend' as const, 'sweep' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(MINUTE / 2, MINUTE, -MINUTE / 4) }) },
+)
+
+test(
+  'what is used was agreed to by a quorum of those who could decide each ask, and denied by none of them',
+  { timeout: 60_000 },
+  async () => {
+    const crowd = await Promise.all(GROUPS.map((groups) => world.newPerson(groups)))
+    const groupsOf = new Map(crowd.map(({ id }, i) => [id, GROUPS[i] ?? []]))
+    let used = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(move, { minLength: 1, maxLength: 5 }), { minLength: 2, maxLength: 8 }), async (plan) => {
+        const { approvals, clock } = world
+        const held = await world.hold({ asks: ASKS, ttlMs: 5 * MINUTE })
+        for (const round of plan) {
+          const now = (await approvals.find(held.id)) ?? held
+          await Promise.all(
+            round.map(async (one) => {
+              if ('who' in one)
+                await faultOf(approvals.decide(held.id, crowd[one.who] as PersonPrincipal, { verdict: one.kind, digest: held.digest }))
+              else if (one.kind === 'time') clock.move(one.ms)
+              else if (one.kind === 'sweep') await approvals.sweep(clock.now())
+              else await world.spend(now)
+            }),
+          )
+        }
+        const after = await approvals.find(held.id)
+        const isUsed = (await world.ledger.find(`${held.id}/spent`)) !== undefined
+        expect(isUsed).toBe(after?.state === 'spent')
+        const votes = after?.votes ?? []
+        const steps = await Promise.all(Array.from({ length: after?.step ?? 0 }, (_, n) => world.ledger.find(`${held.id}/step/${n}`)))
+        const passing = steps.findIndex((entry) => entry?.body['type'] === 'approval.escalated')
+        const passedAt = passing < 0 ? Infinity : passing
+        // Whoever voted could at that time, for exactly these asks, and never twice for one.
+        for (const { step, by, at, policies } of votes.filter(({ verdict }) => verdict === 'approve'))
+          for (const policy of policies) expect(groupsOf.get(by)).toContain(whoDecides(policy, at - held.openedAt, step > passedAt))
+        for (const { by } of after?.asks ?? []) expect(new Set(by).size).toBe(by.length)
+        if (!isUsed) return
+        used++
+        expect(votes.map(({ verdict }) => verdict)).not.toContain('deny')
+        for (const { policy, quorum } of ASKS)
+          expect(new Set(votes.filter(({ policies }) => policies.includes(policy)).map(({ by }) => by)).size).toBeGreaterThanOrEqual(quorum)
+      }),
+      { numRuns: 150 },
+    )
+    expect(used, 'the plans reach the use').toBeGreaterThan(3)
+  },
+)

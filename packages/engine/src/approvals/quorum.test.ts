@@ -119,6 +119,13 @@ describe('several asks', () => {
     expect((await approve(sam, held)).state).toBe('approved')
   })
 
+  test('take no votes beyond their quorum, but a denial still', async () => {
+    const held = await world.hold({ asks: [ask('finance'), ask('security')] })
+    await approve(fred, held)
+    expect(await faultOf(approve(fay, held))).toBe('APPROVAL_DECIDED')
+    expect((await deny(fay, held)).state).toBe('denied')
+  })
+
   test('may be answered by one vote where one person is in both groups, once in each', async () => {
     const held = await world.hold({ asks: [ask('finance', 2), ask('security')] })
     expect(votersOf(await approve(both, held))).toEqual([[both.id], [both.id]])

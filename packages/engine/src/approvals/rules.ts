@@ -17,7 +17,7 @@ export function isQuorum(people: number, quorum: number): boolean {
   return people >= Math.max(1, quorum)
 }
 
-const isAnswered = ({ by, quorum }: AskState) => isQuorum(by.length, quorum)
+export const isAnswered = ({ by, quorum }: AskState) => isQuorum(by.length, quorum)
 
 /** Whose members decide now; undefined: anyone. */
 export function groupOf({ group, escalate, escalated }: AskState): string | undefined {
