@@ -77,6 +77,12 @@ async function decide(context: Context, asking: Asking, target: Resolved): Promi
   return { effect: 'deny', fault: 'OBLIGATION_UNMET', detail: missing, reasons, policy, world, risk, approval: undefined, answer }
 }
 
+/** By what policy was told. A unit that fails costs the others of its batch a second try, which an agent must not cause at will. */
+function isKnownOver({ charges, answer }: Extract<Verdict, { effect: 'permit' }>): boolean {
+  const told = answer?.question.facts.budgets ?? {}
+  return charges.some(({ budget, limit, amount }) => told[budget]?.limit === limit && amount > told[budget].left)
+}
+
 /**
  * Makes the answer durable. A permit whose obligations can't be met is none; the others first take their place in the
  * rate limits that they carry, and with it what they take of budgets.
@@ -88,6 +94,8 @@ async function sealWithinLimits(context: Context, asking: Asking, target: Resolv
     sealIntent(context, asking, target, { ...verdict, effect: 'deny', fault, detail, part: undefined })
   const missing = unmet(asking.call.door, verdict.obligations)
   if (missing !== undefined) return refuseFor('OBLIGATION_UNMET', missing)
+  const refuseOver = async () => refuseFor('BUDGET_EXHAUSTED', await context.budgets.explain(verdict.charges, subjectsOf(asking), at))
+  if (isKnownOver(verdict)) return refuseOver()
   const over = context.limits.reserve(who.id, verdict.obligations, at)
   if (over) return refuseFor('OBLIGATION_UNMET', describeUsedUp(over, at))
   const { spends, part } = context.budgets.spend(verdict.charges, subjectsOf(asking), at)
@@ -99,8 +107,7 @@ async function sealWithinLimits(context: Context, asking: Asking, target: Resolv
     if (!(error instanceof Fault)) throw error
     // Nothing of this call was written, so its refusal is: what it needed was taken by another one first.
     if (error.code === 'APPROVAL_SPENT') return refuseFor(error.code, error.message)
-    if (error.code === 'BUDGET_EXHAUSTED')
-      return refuseFor(error.code, await context.budgets.explain(verdict.charges, subjectsOf(asking), at))
+    if (error.code === 'BUDGET_EXHAUSTED') return refuseOver()
     throw error
   }
 }
