@@ -26,14 +26,14 @@ export class ExprCompiler {
   }
 
   test(json: unknown): Test {
-    const known = this.#shared?.find(json)
-    if (known) {
-      this.#grow(known.size)
-      return known.test
-    }
+    if (!this.#shared) return testOf(this.compile(json))
     const before = this.size
-    const test = testOf(this.compile(json))
-    this.#shared?.keep(json, { test, size: this.size - before })
+    const { test, size } = this.#shared.of(json, () => {
+      const made = testOf(this.compile(json))
+      return { test: made, size: this.size - before }
+    })
+    this.size = before
+    this.#grow(size)
     return test
   }
 

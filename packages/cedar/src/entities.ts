@@ -16,6 +16,8 @@ export class EntityNode {
   readonly children = new Set<EntityNode>()
   /** Keys of all ancestors, not of itself. */
   ancestors: ReadonlySet<string> = NONE
+  /** The same with its own key: what all those have in common whose only parent it is. */
+  line: ReadonlySet<string> | undefined
 
   constructor(ref: EntityRef) {
     this.ref = ref
@@ -169,6 +171,7 @@ export class Entities {
     }
     for (let node = ready.pop(); node; node = ready.pop()) {
       node.ancestors = ancestorsOf(node)
+      node.line = undefined
       for (const child of node.children) {
         const left = waiting.get(child)
         if (left === undefined) continue
@@ -181,17 +184,20 @@ export class Entities {
 }
 
 function ancestorsOf({ ref, parents }: EntityNode): ReadonlySet<string> {
-  const [only] = parents
-  if (!only) return NONE
-  const ancestors = new Set<string>()
-  for (const parent of parents) {
-    ancestors.add(parent.ref.key)
-    for (const key of parent.ancestors) ancestors.add(key)
-    if (ancestors.size > LIMITS.ancestors) {
-      throw new CedarError('ANCESTORS_TOO_MANY', `${ref.text} has more than ${LIMITS.ancestors} ancestors.`)
-    }
+  const [first, ...others] = parents
+  if (!first) return NONE
+  let ancestors = lineOf(first)
+  if (others.length > 0) {
+    const all = new Set(ancestors)
+    for (const parent of others) for (const key of lineOf(parent)) all.add(key)
+    ancestors = all
   }
-  return ancestors
+  if (ancestors.size <= LIMITS.ancestors) return ancestors
+  throw new CedarError('ANCESTORS_TOO_MANY', `${ref.text} has more than ${LIMITS.ancestors} ancestors.`)
+}
+
+function lineOf(node: EntityNode): ReadonlySet<string> {
+  return (node.line ??= new Set(node.ancestors).add(node.ref.key))
 }
 
 function withDescendants(nodes: Iterable<EntityNode>): Set<EntityNode> {

@@ -9,14 +9,13 @@ const MAX_PARTS = 100
 export class SharedTests {
   readonly #byText = new Map<string, Sized>()
 
-  find(json: unknown): Sized | undefined {
+  /** The one that is there for the same JSON, or else a new one. */
+  of(json: unknown, make: () => Sized): Sized {
     const text = textOf(json)
-    return text === undefined ? undefined : this.#byText.get(text)
-  }
-
-  keep(json: unknown, test: Sized): void {
-    const text = textOf(json)
-    if (text !== undefined) this.#byText.set(text, test)
+    if (text === undefined) return make()
+    let shared = this.#byText.get(text)
+    if (!shared) this.#byText.set(text, (shared = make()))
+    return shared
   }
 }
 
