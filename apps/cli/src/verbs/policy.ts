@@ -94,6 +94,10 @@ export function addPolicy(program: Command, io: Io): void {
       )
       if (active.findings.length > 0) line(io, 'To look at:')
       showFindings(io, '', active.findings)
+      if (active.unfit) {
+        line(io, `Since the tools changed, these policies do not fit them any more: ${active.unfit.policies.join(', ')}`)
+        for (const change of active.unfit.changed) line(io, `  ${plain(change)}`)
+      }
       if (active.pending) line(io, `The folder as it is now waits for a review: ephor policy proposals --state open`)
       if (active.refused) {
         line(io, 'The folder as it is now did not become active:')

@@ -133,7 +133,7 @@ export type Decision = {
   /** `sha256:…` of the world (RFC 8785): agents, servers, tools and their classes, as they stood. */
   world: string | undefined
   risk?: RiskScore
-  /** Absent where no charter says one. */
+  /** Absent where the call was refused before the charter was looked at; so is the risk. */
   mode?: Autonomy
 } & (
   | {
