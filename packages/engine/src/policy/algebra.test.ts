@@ -33,6 +33,7 @@ const policyOf = (id: string, parts: Pick<CompiledPolicy, 'effect' | 'ask' | 'ob
   id,
   file: 'a.cedar',
   line: 1,
+  column: 1,
   json: { effect: parts.effect, ...JSON_FORM },
   reason: `because ${id}`,
   unknownObligation: false,

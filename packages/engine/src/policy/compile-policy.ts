@@ -8,6 +8,7 @@ export type CompiledPolicy = {
   id: string
   file: string
   line: number
+  column: number
   effect: 'permit' | 'forbid'
   json: PolicyJson
   reason: string
@@ -31,7 +32,7 @@ const DEFAULT_REASONS = {
 const orElse = <T extends object, F>(parsed: T | Mistake, otherwise: F): T | F => (isMistake(parsed) ? otherwise : parsed)
 
 /** Terms that don't parse make a forbid hard and a permit unusable: what is not understood never opens anything. */
-export function compilePolicy(place: { id: string; file: string; line: number }, json: PolicyJson): CompiledPolicy {
+export function compilePolicy(place: { id: string; file: string; line: number; column: number }, json: PolicyJson): CompiledPolicy {
   const { approval, obligation, control, owner, severity, reason } = json.annotations ?? {}
   const ask = json.effect === 'permit' || approval === undefined ? undefined : orElse(parseApproval(approval), undefined)
   const obligations = obligation === undefined ? [] : orElse(parseObligations(obligation), undefined)

@@ -66,7 +66,7 @@ async function readEach(cedar: Cedar, sources: readonly Source[], world: PolicyW
       continue
     }
     const id = `${file.slice(0, -'.cedar'.length)}/${json.annotations?.id ?? position}`
-    const policy = compilePolicy({ id, file, line: positionAt(text, piece.start).line }, json)
+    const policy = compilePolicy({ id, file, ...positionAt(text, piece.start) }, json)
     for (const remark of remarksOn(json, world)) findings.push(finding(placeOf(source, remark.about), { ...remark, policy: id }))
     if (policies.has(id)) findings.push(errorAt(place, 'ID_TAKEN', `another policy is called ${id}`))
     policies.set(id, { policy, text: piece.text, place })

@@ -13,7 +13,7 @@ function jsonOf(text: string): PolicyJson {
   return answer.json as PolicyJson
 }
 
-const compiled = (id: string, text: string) => [id, compilePolicy({ id, file: 'a.cedar', line: 1 }, jsonOf(text))] as const
+const compiled = (id: string, text: string) => [id, compilePolicy({ id, file: 'a.cedar', line: 1, column: 1 }, jsonOf(text))] as const
 
 const PINS = { version: 'v', world: 'w' }
 

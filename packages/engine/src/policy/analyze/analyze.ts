@@ -42,7 +42,7 @@ export async function examine(checked: Checked, { files, world, solver, until }:
   const subjects = [...checked.policies.values()]
   const { schema } = checked
   const report: Report = {
-    add({ id, file, line, column = 1 }, finding) {
+    add({ id, file, line, column }, finding) {
       findings.push({ file, line, column, policy: id, ...finding })
     },
     undecided: (entry) => void undecided.push(entry),

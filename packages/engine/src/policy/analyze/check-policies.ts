@@ -13,16 +13,26 @@ export type Report = {
 const isHard = ({ effect, ask }: Subject) => effect === 'forbid' && !ask
 const kinds = ['identity', 'money', 'external', 'destructive', 'write']
 
-/** Goals about what all policies of a class say together. */
-export function together(of: EncodedClass, subjects: readonly Subject[], except?: Subject) {
-  const each = (which: (subject: Subject) => boolean) =>
-    subjects.filter((one) => one !== except && of.policies.has(one.id) && which(one)).map(({ id }) => satisfied(of, id))
+const said = new WeakMap<EncodedClass, { subjects: readonly Subject[]; goals: ReturnType<typeof goalsOf> }>()
+
+function goalsOf(of: EncodedClass, subjects: readonly Subject[]) {
+  const covering = subjects.filter(({ id }) => of.policies.has(id))
+  const each = (which: (subject: Subject) => boolean) => covering.filter(which).map(({ id }) => satisfied(of, id))
   return {
     permitted: any(...each(({ effect }) => effect === 'permit')),
     forbidden: any(...each(isHard)),
-    asked: any(...each(({ ask }) => ask !== undefined)),
-    failed: any(...[...of.policies.keys()].map((id) => fails(of, id))),
+    asked: any(...each((subject) => subject.ask !== undefined)),
+    failed: any(...covering.map(({ id }) => fails(of, id))),
   }
+}
+
+/** Goals about what these policies say together on a class; made once, because every question asks for them. */
+export function together(of: EncodedClass, subjects: readonly Subject[]) {
+  const known = said.get(of)
+  if (known?.subjects === subjects) return known.goals
+  const goals = goalsOf(of, subjects)
+  said.set(of, { subjects, goals })
+  return goals
 }
 
 /** Looks through every class that the policy covers, until a request is found. */

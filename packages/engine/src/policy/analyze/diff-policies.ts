@@ -55,15 +55,10 @@ function sidesOf(from: Checked, to: Checked): Side[] {
 }
 
 /** What a version makes of a request before anybody has approved anything. */
-function effectOf(of: EncodedClass, sides: readonly Side[], version: Version, effect: Effect): Goal {
-  const { permitted, forbidden, asked } = together(
-    of,
-    sides.filter((side) => side.version === version),
-  )
-  const failed = any(...sides.filter((side) => side.version === version).map(({ id }) => fails(of, id)))
-  if (effect === 'deny') return any(failed, forbidden, none(permitted))
+function effectsOf(of: EncodedClass, side: readonly Side[]): Record<Effect, Goal> {
+  const { permitted, forbidden, asked, failed } = together(of, side)
   const open = all(permitted, none(failed, forbidden))
-  return effect === 'hold' ? all(open, asked) : all(open, none(asked))
+  return { deny: any(failed, forbidden, none(permitted)), hold: all(open, asked), permit: all(open, none(asked)) }
 }
 
 /** The changed policies that speak on the request: they make it one of a kind. */
@@ -73,14 +68,18 @@ const speakers = (changed: readonly Side[], { outcome }: Shown) =>
 async function differencesIn(of: EncodedClass, sides: readonly Side[], prover: Prover, undecided: Undecided[]): Promise<Found[]> {
   const changed = sides.filter((side) => side.changed && of.policies.has(side.id))
   const found: Found[] = []
-  const same = any(
-    ...(['permit', 'hold', 'deny'] as const).map((one) => all(effectOf(of, sides, 'from', one), effectOf(of, sides, 'to', one))),
-  )
+  const effects = (version: Version) =>
+    effectsOf(
+      of,
+      sides.filter((side) => side.version === version),
+    )
+  const [before, after] = [effects('from'), effects('to')]
+  const same = any(...(['permit', 'hold', 'deny'] as const).map((one) => all(before[one], after[one])))
   const anything = await prover.find(of, none(same))
   if (anything.kind === 'none') return found
   const open = (question: string) => void undecided.push({ policy: '*', question, actions: of.actions })
   for (const [from, to] of TRANSITIONS) {
-    let goal = all(effectOf(of, sides, 'from', from), effectOf(of, sides, 'to', to))
+    let goal = all(before[from], after[to])
     for (let round = 0; ; round++) {
       const verdict = await prover.find(of, goal)
       if (verdict.kind === 'none') break

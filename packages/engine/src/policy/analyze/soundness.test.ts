@@ -94,7 +94,7 @@ function subjectOf(
     resource: { op: 'All' },
     conditions,
   }
-  return { id, file: 'a.cedar', line: 1, column: 1, effect, json, ask: undefined, obligations: [], reason: '' }
+  return { id, file: 'a.cedar', line: 1, column: 1, effect, json, ask: undefined, obligations: [] }
 }
 
 const maybe = <T>(name: string, values: readonly T[]) => [{}, ...values.map((one) => ({ [name]: one }))]

@@ -4,9 +4,7 @@ import type { CompiledPolicy } from '../compile-policy.ts'
 import type { Finding } from '../types.ts'
 
 /** What analysis needs of a policy. */
-export type Subject = Pick<CompiledPolicy, 'id' | 'file' | 'line' | 'effect' | 'json' | 'ask' | 'obligations' | 'reason'> & {
-  column?: number
-}
+export type Subject = Pick<CompiledPolicy, 'id' | 'file' | 'line' | 'column' | 'effect' | 'json' | 'ask' | 'obligations'>
 
 export type Effect = 'permit' | 'hold' | 'deny'
 
