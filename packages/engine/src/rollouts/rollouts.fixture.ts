@@ -53,10 +53,10 @@ export async function openBoard(options: WorldOptions = {}) {
 }
 
 /** Calls of one agent, in as many sessions as are named. */
-export async function makeCaller(world: World) {
-  const agent = await world.agent()
+export async function makeCaller(world: World, bearer?: string) {
+  const known = bearer ?? (await world.agent()).bearer
   return (name: string, session = 's1', input = {}, approval?: string) =>
-    world.broker.perform(callOf(agent.bearer, name, input, { session, ...(approval === undefined ? {} : { approval }) }), async () => ({
+    world.broker.perform(callOf(known, name, input, { session, ...(approval === undefined ? {} : { approval }) }), async () => ({
       isError: false,
       value: 'done',
     }))

@@ -68,6 +68,29 @@ test('in a canary each call is decided by one version, and the record says which
   expect((await world.ledger.find(done.decision))?.body).toMatchObject({ effect: 'permit', policy: before })
 })
 
+test('a part of the sessions gets the canary, each of them all the time', async () => {
+  const base = withRollout('rollback: { decisions: 1000 }')
+  board = await openBoard({ policies: base })
+  const call = await makeCaller(board.world)
+  const { id } = await publish({ ...base, 'p.cedar': FORBID_NOTES }, 'canary', 30)
+  const sessions = Array.from({ length: 60 }, (_, i) => `s${i}`)
+  const refused = async () => {
+    const kinds = await Promise.all(sessions.map(async (session) => ((await call('note', session)).kind === 'refused' ? [session] : [])))
+    return kinds.flat()
+  }
+  const [first, again] = [await refused(), await refused()]
+  expect(again).toEqual(first)
+  expect(first.length).toBeGreaterThan(5)
+  expect(first.length).toBeLessThan(32)
+  await board.world.rollouts.take(id, board.people.sam, { mode: 'canary', percent: 60 })
+  expect(await refused()).toEqual(expect.arrayContaining(first))
+  await settled()
+  // Only calls of the canary are compared, so both figures are of the same calls.
+  const { figures } = (await board.world.rollouts.trial()) ?? {}
+  expect(figures?.active).toEqual({ permit: figures?.decisions, hold: 0, deny: 0, error: 0 })
+  expect(figures?.tried).toEqual({ permit: 0, hold: 0, deny: figures?.decisions, error: 0 })
+})
+
 test.each([
   ['holds', HOLD_NOTES, { rule: 'holds', figure: 1, limit: 0.2 }],
   ['denials', FORBID_NOTES, { rule: 'denials', figure: 1, limit: 0.2 }],
@@ -135,21 +158,25 @@ test('what a version held before another was promoted is finished by the version
   const base = { ...withRollout(HOLDS_ALL), 'p.cedar': HOLD_NOTES }
   board = await openBoard({ policies: base })
   const { world, people } = board
-  const call = await makeCaller(world)
+  const { bearer } = await world.agent()
+  let call = await makeCaller(world, bearer)
   const before = world.policy.version()
   const [one, two] = [await call('note', 's', { text: '1' }), await call('note', 's', { text: '2' })]
   if (one.kind !== 'held' || two.kind !== 'held') throw new Error(one.kind)
   const { id } = await board.proposed({ ...base, 'q.cedar': FORBID_NOTES.slice(PERMIT.length).replace('box/note', 'box/wipe') }, people.sam)
   await world.rollouts.take(id, people.sam, { mode: 'active', percent: 100 })
   expect(world.policy.version()).not.toBe(before)
+  await world.close({ keep: true })
+  board = await openBoard({ home: world.home })
+  call = await makeCaller(board.world, bearer)
   await approve(one.approval.id)
   const done = await call('note', 's', { text: '1' }, one.approval.id)
   expect(done.kind).toBe('done')
-  expect((await world.ledger.find(done.decision))?.body).toMatchObject({ policy: before, effect: 'permit' })
+  expect((await board.world.ledger.find(done.decision))?.body).toMatchObject({ policy: before, effect: 'permit' })
   // For other arguments it is worth nothing, whatever version is asked.
   await approve(two.approval.id)
   expect(await call('note', 's', { text: '3' }, two.approval.id)).toMatchObject({ fault: 'APPROVAL_MISMATCH' })
-  await world.rollouts.rollback(people.operator, { why: 'back' })
+  await board.world.rollouts.rollback(people.operator, { why: 'back' })
   expect((await call('note', 's', { text: '2' }, two.approval.id)).kind).toBe('done')
 })
 
