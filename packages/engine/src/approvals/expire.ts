@@ -4,7 +4,7 @@ import type { Context } from './context.ts'
 import { escalate } from './escalate.ts'
 import { entryOf } from './parts.ts'
 import { listOverdue, listPassing, markExpired, markWithdrawn } from './store.ts'
-import type { Approval } from './types.ts'
+import type { Approval, Withdrawn } from './types.ts'
 
 /** Expired, and passed on, in one sweep at most; the next one takes the rest. */
 const SWEEP_BATCH = 256
@@ -28,10 +28,10 @@ export async function expire({ ledger, waiting }: Context, approval: Approval, n
   return done
 }
 
-/** Ends a live approval before its time, because the agent gave the call up. False when something else became of it meanwhile. */
-export async function withdraw({ ledger, waiting, clock }: Context, approval: Approval): Promise<boolean> {
+/** Ends a live approval before its time. False when something else became of it meanwhile. */
+export async function withdraw({ ledger, waiting, clock }: Context, approval: Approval, was: Withdrawn): Promise<boolean> {
   const now = clock.now()
-  const entry = entryOf('expired', approval, { was: 'withdrawn' })
+  const entry = entryOf('expired', approval, { was })
   const done = await isFirst(ledger.append({ changes: [markWithdrawn(approval.id, now)], entries: [entry] }))
   if (done) waiting.tell({ ...approval, state: 'expired', expiresAt: now })
   return done

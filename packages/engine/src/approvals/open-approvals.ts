@@ -47,7 +47,7 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
       if (approval) waiting.tell(approval)
     },
     decide: (id, person, said) => decide(context, id, person, said),
-    withdraw: (approval) => withdraw(context, approval),
+    withdraw: (approval, was = 'withdrawn') => withdraw(context, approval, was),
     wait: (id, ms, signal) => wait(context, id, ms, signal),
     async list({ state, cursor, limit }) {
       const found = await listApprovals(store, { state, before: cursor, limit: limit + 1 }, clock.now())

@@ -111,6 +111,9 @@ export type Verdict = {
   expect?: (approval: Approval) => void
 }
 
+/** Why an approval ends before its time: its agent gave the call up, or policy asks for more by now. */
+export type Withdrawn = 'withdrawn' | 'outgrown'
+
 /** Which of the asks people have answered, and who they are: by the ledger's word. */
 export type Answered = { by: string[]; policies: string[] }
 
@@ -147,8 +150,8 @@ export interface Approvals {
    *   are not what the ledger says).
    */
   decide(id: string, person: PersonPrincipal, verdict: Verdict): Promise<Approval>
-  /** Ends a live approval because its agent gave the call up: it expires now. False when it was decided, used or over meanwhile. */
-  withdraw(approval: Approval): Promise<boolean>
+  /** Ends a live approval: it expires now. Its agent gave the call up, unless said. False when it was used or over meanwhile. */
+  withdraw(approval: Approval, was?: Withdrawn): Promise<boolean>
   /** The approval once it isn't pending any more, or as it is after `ms`, on abort, or on close. @throws Fault APPROVAL_UNKNOWN. */
   wait(id: string, ms: number, signal: AbortSignal): Promise<Approval>
   /** Newest first; `next` is the cursor of the next page. */

@@ -31,7 +31,19 @@ export async function hold(context: Context, held: HeldCall): Promise<Verdict> {
   if (!by) {
     return refuse('APPROVAL_MISMATCH', 'the approval was asked for another call, or the tool changed since, or the policy was taken back')
   }
-  return settle(context, by, approval)
+  // What policy asks may have grown since, with the hour, a budget or the session: nobody was asked for that.
+  const isOutgrown = by === held && (approval.state === 'pending' || approval.state === 'approved') && !covers(approval, decision.asks)
+  if (!isOutgrown) return settle(context, by, approval)
+  if (call.approval !== undefined)
+    return refuse('APPROVAL_MISMATCH', 'policy asks for more than when the call was held; repeat it without the handle')
+  await context.approvals.withdraw(approval, 'outgrown')
+  return openApproval(context, held, digest)
+}
+
+function covers({ asks }: Approval, wanted: HeldCall['decision']['asks']): boolean {
+  return wanted.every((ask) =>
+    asks.some(({ policy, quorum, group }) => policy === ask.policy && quorum >= ask.quorum && group === ask.group),
+  )
 }
 
 function refusalOf({ question, decision }: HeldCall) {

@@ -14,6 +14,8 @@ permit (principal is Agent, action, resource);
 forbid (principal, action in Action::"money", resource);
 @id("large") @reason("It is much.") @approval("group:security")
 forbid (principal, action in Action::"money", resource) when { context.input has amount && context.input.amount > 1000 };
+@id("late") @reason("It came after others.") @approval("group:security")
+forbid (principal, action in Action::"money", resource) when { context.session.calls > 0 && context.input has to && context.input.to == "e" };
 `
 
 let world: World
@@ -95,6 +97,23 @@ test('after the deadline the next group decides, and the call runs', async () =>
   await expect(approve(id, fay)).rejects.toMatchObject({ code: 'FORBIDDEN' })
   await approve(id, boss)
   expect((await pay(10, 'c')).kind).toBe('done')
+})
+
+test('what policy asks for only later has to be answered too: the call is asked about anew', async () => {
+  ran = 0
+  const more = { session: 'growing' }
+  const id = await held(pay(10, 'e', more))
+  await approve(id, fred, fay)
+  await world.broker.perform(callOf(agent.bearer, 'look', {}, more), async () => ({ isError: false, value: 'seen' }))
+  expect(await pay(10, 'e', { ...more, approval: id })).toMatchObject({ kind: 'refused', fault: 'APPROVAL_MISMATCH' })
+  const again = await held(pay(10, 'e', more))
+  expect(again).not.toBe(id)
+  expect((await world.ledger.find(`${id}/expired`))?.body).toMatchObject({ was: 'outgrown' })
+  await approve(again, fred, fay)
+  expect((await pay(10, 'e', more)).kind).toBe('held')
+  expect(ran).toBe(0)
+  await approve(again, sam)
+  expect([(await pay(10, 'e', more)).kind, ran]).toEqual(['done', 1])
 })
 
 test('a row that somebody set to approved is no approval: the call is refused, recorded, and does not run', async () => {
