@@ -31,8 +31,7 @@ const Currency = z.string().regex(/^[A-Z]{3}$/, 'write the currency as three cap
 export const Tier = z.enum(['low', 'medium', 'high', 'critical'])
 export type Tier = z.output<typeof Tier>
 
-export const Mode = z.enum(['observe', 'confirm-each', 'confirm-risky', 'autonomous'])
-export type Mode = z.output<typeof Mode>
+const Mode = z.enum(['observe', 'confirm-each', 'confirm-risky', 'autonomous'])
 
 /** Who reviews and publishes a kind of change. The author of a change never counts among its reviewers. */
 const Authority = z.strictObject({
