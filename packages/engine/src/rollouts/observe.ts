@@ -44,6 +44,7 @@ const rounded = (figure: number) => Math.round(figure * 10_000) / 10_000
 export function makeObserver(context: Context): Observer {
   const { store, ledger, policy, clock, log } = context
   let trial: Trial | undefined
+  let tail: Promise<unknown> = Promise.resolve()
 
   function writing({ proposal, fresh, differences }: Trial) {
     return [...addFigures(proposal.id, fresh), ...[...differences.values()].map((one) => addDifference(proposal.id, one))]
@@ -59,7 +60,14 @@ export function makeObserver(context: Context): Observer {
     }
   }
 
-  async function write(current: Trial): Promise<void> {
+  /** One after another: what is being written must not be written again. */
+  function write(current: Trial): Promise<void> {
+    const turn = tail.then(() => writeNow(current))
+    tail = turn.catch(() => undefined)
+    return turn
+  }
+
+  async function writeNow(current: Trial): Promise<void> {
     const { proposal } = current
     const fresh = structuredClone(current.fresh)
     const differences = structuredClone(current.differences)

@@ -68,6 +68,25 @@ test('in a canary each call is decided by one version, and the record says which
   expect((await world.ledger.find(done.decision))?.body).toMatchObject({ effect: 'permit', policy: before })
 })
 
+test('what is counted is written once, however many write at once, and what could not be written is written later', async () => {
+  const base = withRollout(HOLDS_ALL)
+  board = await openBoard({ policies: base })
+  const { world } = board
+  const call = await makeCaller(world)
+  await publish({ ...base, 'p.cedar': FORBID_NOTES }, 'shadow')
+  const append = world.ledger.append.bind(world.ledger)
+  for (let i = 0; i < 4; i++) await call('note')
+  await settled()
+  world.ledger.append = () => Promise.reject(new Error('full'))
+  await expect(world.rollouts.tick(1)).rejects.toThrow('full')
+  world.ledger.append = append
+  await Promise.all([world.rollouts.tick(1), world.rollouts.trial(), world.rollouts.tick(1), world.rollouts.trial()])
+  expect((await world.rollouts.trial())?.differences).toMatchObject([{ count: 4 }])
+  expect((await world.rollouts.trial())?.figures).toMatchObject({ decisions: 4, observed: { shadow: 3 } })
+  const observed = await board.entries('rollout.observed')
+  expect(observed.reduce((sum, body) => sum + Number(body.decisions), 0)).toBe(4)
+})
+
 test('a part of the sessions gets the canary, each of them all the time', async () => {
   const base = withRollout('rollback: { decisions: 1000 }')
   board = await openBoard({ policies: base })
