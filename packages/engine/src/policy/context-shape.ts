@@ -43,7 +43,7 @@ export function contextShapes(budgets: readonly string[]) {
   }
   return {
     named: [ALLOWANCE, AMOUNT, budget, PATHS, RISK, SESSION, TIME],
-    context(kind: ContextKind, input: RecordShape = emptyRecord): RecordShape {
+    context: (kind: ContextKind, input: RecordShape = emptyRecord): RecordShape => {
       const ofAgents = kind === 'server-request' ? {} : OF_AGENTS
       return record({ ...always, ...ofAgents, ...(kind === 'protocol' ? OF_PROTOCOL : {}), input: required(input) })
     },

@@ -31,7 +31,7 @@ export type DeciderOptions = {
   bundle: Bundle
   live: LiveWorld
   /** Called with the policy and the kind of failure, when one can't be evaluated: the engine's words quote what the agent sent. */
-  onError(policy: string, code: string): void
+  onError: (policy: string, code: string) => void
   /** What one decision may cost, in expressions, compared elements and matched characters. */
   steps?: number
 }

@@ -146,7 +146,7 @@ test("whatever is built from an agent's arguments is what Cedar's own validator 
         const { json, actions } = makeSchema({ tools: [toolOf('t', 'read', properties)] }, ['pay_day'])
         const { context, type } = actions.get('fs/t')!
         for (const input of inputs) {
-          const source = contextOf({ ...request, input: input as JsonObject }, assessment, new Set())
+          const source = contextOf({ ...request, input }, assessment, new Set())
           if (checkValue(context, source) !== undefined) continue
           accepted++
           const values = toJson(typedRecord(type, canonicalInput(context, source)))

@@ -127,7 +127,7 @@ test('a decision is the same again from what was recorded of it', async () => {
         action,
         server: action.startsWith('mail/') ? 'mail' : 'fs',
         input,
-        facts: { door: 'mcp', ...named, ...facts } as PolicyRequest['facts'],
+        facts: { door: 'mcp', ...named, ...facts },
       }
       const decision = bundle.decide(request)
       effects.add(decision.effect === 'deny' ? decision.fault : decision.effect)
