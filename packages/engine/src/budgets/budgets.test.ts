@@ -6,7 +6,7 @@ import { Fault } from '@ephor/contract'
 import { makeLog, openSqlite } from '@ephor/engine/kernel'
 import type { Store } from '@ephor/engine/kernel'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { budgetsMigrations, openBudgets } from './index.ts'
 import type { Budgets, Charge, Spend, Subjects, Terms } from './index.ts'
 import { startOf } from './rules.ts'
@@ -258,4 +258,17 @@ test('a restart forgets nothing', async () => {
     room.close()
     await db.close()
   }
+})
+
+test('what began more than 60 days ago is forgotten, and nothing younger', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const room = openBudgets({ store, clock, log })
+  const terms = termsOf()
+  const days = (n: number) => MONDAY - n * 86_400_000
+  for (const now of [days(61), days(59)]) await take([{ ...terms, amount: 1 }], { now })
+  vi.advanceTimersByTime(3_600_000)
+  vi.useRealTimers()
+  await vi.waitFor(async () => expect(await usedOf(terms, ada, days(61))).toBe(0))
+  expect(await usedOf(terms, ada, days(59))).toBe(1)
+  room.close()
 })

@@ -7,9 +7,9 @@ import type { Budgets, Charge, Subjects, Terms, Use } from './types.ts'
 
 export type BudgetsOptions = { store: Store; clock: Clock; log: Logger }
 
-const DAY_MS = 86_400_000
-/** Counters are kept far longer than any period, so that no jump of the clock forgets one that still counts. */
-const KEPT_MS = 60 * DAY_MS
+const HOUR_MS = 3_600_000
+/** Counters are kept far longer than any period, so that a clock that jumps by weeks forgets none that still counts. */
+const KEPT_MS = 60 * 24 * HOUR_MS
 
 async function useOf(store: Store, terms: Terms, subjects: Subjects, now: number): Promise<Use> {
   const { period, limit } = terms
@@ -37,7 +37,7 @@ export function openBudgets({ store, clock, log }: BudgetsOptions): Budgets {
       .commit({ changes: [forgetBefore(clock.now() - KEPT_MS)] })
       .catch((error: unknown) => log.warn({ err: error }, 'old counters of budgets could not be removed; it is tried again'))
   }
-  const timer = setInterval(forget, DAY_MS)
+  const timer = setInterval(forget, HOUR_MS)
   timer.unref()
 
   return {
