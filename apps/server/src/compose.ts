@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { approvalsMigrations, mountApprovals, openApprovals } from '@ephor/engine/approvals'
 import { brokerMigrations, createBroker, mountBroker, worldOf } from '@ephor/engine/broker'
 import { budgetsMigrations, mountBudgets, openBudgets } from '@ephor/engine/budgets'
+import { mountAuthzen } from '@ephor/engine/doors'
 import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gateway'
 import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { Keys, Logger } from '@ephor/engine/kernel'
 import { ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
-import { declaredBudgets, mountPolicy, mountPolicyAnalysis, openPolicy, policyMigrations } from '@ephor/engine/policy'
+import { declaredBudgets, mountPolicy, mountPolicyAnalysis, openApplications, openPolicy, policyMigrations } from '@ephor/engine/policy'
 import { mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
 import { mountRollouts, openRollouts, rolloutsMigrations } from '@ephor/engine/rollouts'
 import { mountVault, openVault, vaultMigrations } from '@ephor/engine/vault'
@@ -21,6 +22,7 @@ import { mountConsole } from './http/mount-console.ts'
 import { mountDescription } from './http/mount-description.ts'
 import { mountHealth } from './http/mount-health.ts'
 import { rememberAnswers } from './idempotency/remember-answers.ts'
+import type { EffectiveSettings } from './settings/load-settings.ts'
 import type { Settings } from './settings/schema.ts'
 import { VERSION } from './version.ts'
 
@@ -64,7 +66,7 @@ export async function openFoundations(home: string, log: Logger) {
 }
 
 /** @throws Fault of the first room that can't be opened, with everything opened before it closed again. */
-export async function openRooms(settings: Settings & { policyFolder: string }, origins: Origins, log: Logger) {
+export async function openRooms(settings: EffectiveSettings, origins: Origins, log: Logger) {
   const { keys, store, clock, feed } = await openFoundations(settings.home, log)
   const { ledger } = feed
   const closers: (() => Promise<unknown> | void)[] = [() => store.close(), () => ledger.close()]
@@ -89,6 +91,8 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
       clock,
     })
     closers.push(() => policy.close())
+    const applications = await openApplications({ folder: settings.applicationsFolder, ledger, log })
+    closers.push(() => applications.close())
     const followWorld = () => {
       const failed = (error: unknown) => log.error({ err: error }, 'the policies could not follow the registry')
       policy.setWorld(worldOf({ registry, identity })).catch(failed)
@@ -150,6 +154,7 @@ export async function openRooms(settings: Settings & { policyFolder: string }, o
       vault,
       identity,
       policy,
+      applications,
       rollouts,
       approvals,
       budgets,
@@ -193,6 +198,7 @@ export function buildApp(
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)
   mountLedger(app, rooms.ledger, authenticate)
+  mountAuthzen(app, { ...rooms, origin: origins.own }, authenticate)
   mountGateway(app, rooms.gateway)
   mountHealth(app, rooms)
   mountDescription(app, origins.own)

@@ -1,4 +1,5 @@
 /** Every operation of the API in one object: what clients are made from and the OpenAPI document shows. */
+import { accessOperations } from './access.ts'
 import { approvalsOperations } from './approvals.ts'
 import { budgetsOperations } from './budgets.ts'
 import { callsOperations } from './calls.ts'
@@ -15,6 +16,7 @@ import { vaultOperations } from './vault.ts'
 
 export const allOperations = {
   ...callsOperations,
+  ...accessOperations,
   ...decisionsOperations,
   ...approvalsOperations,
   ...registryOperations,

@@ -35,7 +35,7 @@ export const RiskView = z.object({
 export const DecisionView = z.object({
   id: z.string().describe('`dec_…`'),
   at: z.string().describe('RFC 3339, UTC.'),
-  door: z.enum(['mcp', 'api']),
+  door: z.enum(['mcp', 'api', 'authzen', 'envoy']),
   agent: z.string().describe('`agt_…`'),
   session: z.string(),
   method: z.string().describe('The MCP method, `tools/call` for a tool.'),

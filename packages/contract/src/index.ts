@@ -46,5 +46,7 @@ export {
 export { SecretName, SecretView, vaultOperations } from './vault.ts'
 export { ApprovalDetail, approvalsOperations, ApprovalState, ApprovalView } from './approvals.ts'
 export { CredentialView, identityOperations, PersonView, PublicJwk, SessionView } from './identity.ts'
+export { accessOperations } from './access.ts'
+export type { AccessMetadata } from './access.ts'
 export { allOperations } from './all-operations.ts'
 export { EntryView, HeadView, ledgerOperations } from './ledger.ts'

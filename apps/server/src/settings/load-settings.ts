@@ -9,7 +9,7 @@ import { SETTING_NAMES, Settings } from './schema.ts'
 type Source = 'default' | 'file' | 'environment' | 'flag'
 export type EffectiveSetting = { name: string; value: unknown; source: Source; from?: string; description: string }
 /** Paths are absolute, and the policy folder is known. */
-export type EffectiveSettings = Settings & { policyFolder: string }
+export type EffectiveSettings = Settings & { policyFolder: string; applicationsFolder: string }
 export type LoadedSettings = { settings: EffectiveSettings; effective: EffectiveSetting[]; file: string | undefined }
 
 export type SettingsInput = {
@@ -121,7 +121,9 @@ export function loadSettings(input: SettingsInput): LoadedSettings {
   }
   const home = resolve(input.folder, parsed.data.home)
   const policyFolder = parsed.data.policyFolder ? resolve(input.folder, parsed.data.policyFolder) : join(home, 'policies')
-  const settings: EffectiveSettings = { ...parsed.data, home, policyFolder }
+  const applications = parsed.data.applicationsFolder
+  const applicationsFolder = applications ? resolve(input.folder, applications) : join(home, 'applications')
+  const settings: EffectiveSettings = { ...parsed.data, home, policyFolder, applicationsFolder }
   const effective = SETTING_NAMES.map(({ path, description }): EffectiveSetting => {
     const place = given.get(path)
     return {

@@ -67,6 +67,11 @@ export const Settings = z.strictObject({
     .default('info')
     .describe('How much the server logs.'),
   policyFolder: z.string().min(1).optional().describe('Where the Cedar policies are; the folder policies in the data folder unless set.'),
+  applicationsFolder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Where the applications of other enforcement points are; the folder applications in the data folder unless set.'),
   demo: flag.default(true).describe('Set up the demo tool server and agent on the first run.'),
   drain: duration.default(10_000).describe('How long a stop waits for calls in flight.'),
   limits: z

@@ -7,6 +7,7 @@ import type { Clock, Logger, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
+import type { DelayedWrites } from './delayed-writes.ts'
 import type { Limits } from './limits.ts'
 import type { Novelty } from './novelty.ts'
 import type { Sessions } from './sessions.ts'
@@ -43,6 +44,7 @@ export type Context = BrokerRooms & {
   novelty: Novelty
   sessions: Sessions
   decisions: Decisions
+  delayed: DelayedWrites
   tell(kind: 'decision' | 'outcome', row: DecisionRow): void
 }
 

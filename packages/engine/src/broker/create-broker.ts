@@ -6,6 +6,9 @@ import type { Entry, Receipt } from '@ephor/engine/ledger'
 import type { Tool } from '@ephor/engine/registry'
 import type { BrokerRooms, Context } from './context.ts'
 import { digestOf } from './digest.ts'
+import { makeDelayedWrites } from './delayed-writes.ts'
+import { judgeAccess } from './judge-access.ts'
+import type { AccessRequest, JudgedAccess } from './judge-access.ts'
 import { judgeServerRequest } from './judge-server-request.ts'
 import type { JudgedServerRequest } from './judge-server-request.ts'
 import { makeLimits } from './limits.ts'
@@ -40,6 +43,8 @@ export interface Broker {
   /** Seals the outcome that an enforcement point reports. @throws Fault NOT_FOUND, OUTCOME_DECIDED, OUTCOME_LATE. */
   report(principal: AgentPrincipal, decision: string, outcome: Report): Promise<Receipt>
   judgeServerRequest(request: ServerRequest): Promise<JudgedServerRequest>
+  /** Decides and records what another enforcement point asks about its own application. @throws Fault STORE_UNAVAILABLE, SHUTTING_DOWN. */
+  judgeAccess(request: AccessRequest): Promise<JudgedAccess>
   /** Of accepted servers, what this agent could ever be permitted; a server of which that is nothing is left out. */
   visible(principal: AgentPrincipal): Visible[]
   /** Newest first. `cursor`: the id where the last page ended. */
@@ -120,6 +125,9 @@ export function createBroker(rooms: BrokerRooms): Broker {
     novelty: makeNovelty(decisions),
     sessions: makeSessions(decisions),
     decisions,
+    delayed: makeDelayedWrites(rooms.clock.now, (error) =>
+      rooms.log.error({ err: error }, 'an answer that was given could not be recorded'),
+    ),
     tell(kind, decision) {
       if (kind === 'outcome') inFlight.delete(decision.id)
       else if (decision.effect === 'permit' && decision.door === 'mcp') inFlight.add(decision.id)
@@ -169,6 +177,7 @@ export function createBroker(rooms: BrokerRooms): Broker {
       }),
     report: (principal, decision, outcome) => track(() => report(context, principal, decision, outcome)),
     judgeServerRequest: (request) => track(() => judgeServerRequest(context, request)),
+    judgeAccess: (request) => track(() => judgeAccess(context, request)),
     visible: (principal) => visible(context, principal),
     list: (query) => context.decisions.list(query),
     show: (decision, reader) => show(context, decision, reader),
@@ -181,7 +190,7 @@ export function createBroker(rooms: BrokerRooms): Broker {
       draining = true
       let timer: NodeJS.Timeout | undefined
       const timeUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))
-      await Promise.race([Promise.all(working), timeUp])
+      await Promise.race([Promise.all([...working, context.delayed.settled()]), timeUp])
       clearTimeout(timer)
       return working.size
     },

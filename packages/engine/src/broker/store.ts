@@ -164,14 +164,15 @@ export function readDecisions(store: Store) {
     },
     /** Permits that have no outcome yet and, with `overdueAt`, whose deadline lies before it. */
     async open(overdueAt?: number): Promise<StoredDecision[]> {
-      let query = rows().where('effect', '=', 'permit').where('outcome', 'is', null).orderBy('deadline').limit(1000)
+      const waiting = rows().where('effect', '=', 'permit').where('outcome', 'is', null).where('deadline', 'is not', null)
+      let query = waiting.orderBy('deadline').limit(1000)
       if (overdueAt !== undefined) query = query.where('deadline', '<', overdueAt)
       return (await query.execute()).map(fromRow)
     },
     /** Permits since a time that carried a rate limit: what the counters are rebuilt from. */
     async limitedSince(since: number): Promise<StoredDecision[]> {
-      const query = rows().where('effect', '=', 'permit').where('at', '>', since).where('obligations', 'like', '%"limit"%').orderBy('id')
-      return (await query.execute()).map(fromRow)
+      const permits = rows().where('effect', '=', 'permit').where('door', 'in', ['mcp', 'api']).where('at', '>', since)
+      return (await permits.where('obligations', 'like', '%"limit"%').orderBy('id').execute()).map(fromRow)
     },
   }
 }

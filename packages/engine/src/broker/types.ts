@@ -5,8 +5,11 @@ import type { JsonObject, Json } from '@ephor/engine/kernel'
 import type { Receipt } from '@ephor/engine/ledger'
 import type { Obligation, Reason, RiskScore } from '@ephor/engine/policy'
 
-/** Where a call came in. `mcp`: the gateway runs it; `api`: the caller is an enforcement point and runs it itself. */
-export type Door = 'mcp' | 'api'
+/**
+ * Where a call came in. `mcp`: the gateway runs it; `api`: the caller is an enforcement point and runs it itself; `authzen`,
+ * `envoy`: an enforcement point asks about an application of its own and reports nothing.
+ */
+export type Door = 'mcp' | 'api' | 'authzen' | 'envoy'
 
 /** Methods that do something, and so are decided one by one. */
 export type CallMethod = 'tools/call' | 'resources/read' | 'resources/subscribe' | 'prompts/get' | 'completion/complete'

@@ -1,9 +1,9 @@
 /** The disposable thread in which the official Cedar engine runs: it parses, validates and formats, and ends at the first throw. */
 import { setFlagsFromString } from 'node:v8'
 import { parentPort } from 'node:worker_threads'
-import type { DetailedError, SchemaJson, ValidationError } from '@cedar-policy/cedar-wasm/nodejs'
+import type { DetailedError, EntityJson, SchemaJson, ValidationError } from '@cedar-policy/cedar-wasm/nodejs'
 import { withExactIntegers } from '@ephor/cedar'
-import type { PolicyJson } from '@ephor/cedar'
+import type { PolicyJson, SchemaJson as CompiledSchema } from '@ephor/cedar'
 
 /** What can be asked of the thread: argument and answer of each. */
 export type CedarCalls = {
@@ -13,6 +13,10 @@ export type CedarCalls = {
   toJson: [string[], (PolicyJson | { errors: DetailedError[] })[]]
   validate: [{ schema: SchemaJson<string>; policies: Record<string, string> }, { errors: ValidationError[]; warnings: ValidationError[] }]
   schemaText: [SchemaJson<string>, string]
+  /** A schema in the schema language to its JSON form. */
+  schemaJson: [string, { json: CompiledSchema } | { errors: DetailedError[] }]
+  /** What keeps entities from being what the schema says. */
+  entities: [{ entities: unknown; schema: CompiledSchema }, DetailedError[]]
 }
 export type CedarRequest = { [K in keyof CedarCalls]: { id: number; kind: K; argument: CedarCalls[K][0] } }[keyof CedarCalls]
 export type CedarReply = { id: number } & ({ value: unknown } | { broken: string })
@@ -44,6 +48,14 @@ const calls: { [K in keyof CedarCalls]: (argument: CedarCalls[K][0]) => CedarCal
   schemaText(schema) {
     const answer = cedar.schemaToText(schema)
     return answer.type === 'failure' ? fail(answer.errors) : answer.text
+  },
+  schemaJson(text) {
+    const answer = cedar.schemaToJson(text)
+    return answer.type === 'failure' ? { errors: answer.errors } : { json: answer.json as CompiledSchema }
+  },
+  entities({ entities, schema }) {
+    const answer = cedar.checkParseEntities({ entities: entities as EntityJson[], schema: schema as SchemaJson<string> })
+    return answer.type === 'failure' ? answer.errors : []
   },
 }
 
