@@ -14,7 +14,7 @@ import type { SharedTests, Sized } from './shared-tests.ts'
 import { CedarSet, EntityRef, MapRecord, equal } from './values.ts'
 import type { Value } from './values.ts'
 
-export class ExprCompiler {
+class ExprCompiler {
   /** Expressions so far: what a run costs at most, sets and texts aside. */
   size = 0
   readonly #shared: SharedTests | undefined

@@ -1,7 +1,11 @@
 /** Explanations: which conditions held, and the values that they saw. */
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { policyJsons } from '../test/official.fixture.ts'
+import { worlds } from '../test/worlds.fixture.ts'
 import { compileTexts, requestWith, user } from './decide.fixture.ts'
-import { createEntities, explain, readEntities } from './index.ts'
+import { compilePolicies, createEntities, evaluate, explain, indexSchema, readContext, readEntities } from './index.ts'
+import type { PolicyJson, SchemaJson } from './index.ts'
 
 const explained = (text: string, context: unknown, entities: unknown = []) =>
   explain(compileTexts({ p: text }), createEntities(readEntities(entities)), requestWith(context))
@@ -82,4 +86,21 @@ test('policies that don’t cover the request are left out', () => {
     b: 'permit(principal is User in User::"ann", action, resource);',
   })
   expect(explain(set, createEntities(), requestWith()).map(({ policy }) => policy)).toEqual(['b'])
+})
+
+test('an explanation comes out as the decision does', () => {
+  const law = fc.property(worlds(3), (world) => {
+    const schema = world.schema === undefined ? undefined : indexSchema(world.schema as unknown as SchemaJson)
+    const set = compilePolicies(policyJsons(world) as unknown as [string, PolicyJson][], world.links)
+    const entities = createEntities(readEntities(world.entities, schema))
+    for (const { principal, action, resource, context } of world.requests) {
+      const request = { principal, action, resource, context: readContext(context, schema, action) }
+      const explanation = explain(set, entities, request)
+      const ids = (outcome: string) => explanation.filter((policy) => policy.outcome === outcome).map(({ policy }) => policy)
+      const { permits, forbids, errors } = evaluate(set, entities, request)
+      expect(ids('satisfied').toSorted()).toEqual([...permits, ...forbids].toSorted())
+      expect(ids('error')).toEqual(errors.map(({ policy }) => policy))
+    }
+  })
+  fc.assert(law, { numRuns: 100 })
 })

@@ -135,7 +135,7 @@ export class CedarSet {
 }
 
 /** Text of the value that only equal values share. References keep their own key, which starts with a digit. */
-export function keyOf(value: Value): string {
+function keyOf(value: Value): string {
   if (typeof value !== 'object') return typeof value === 'string' ? `s${value.length}:${value}` : `p${value};`
   if (value instanceof EntityRef || value instanceof ExtensionValue) return value.key
   const parts: string[] = []
