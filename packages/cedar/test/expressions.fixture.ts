@@ -52,6 +52,9 @@ function build(kind: Kind, depth: number): Arbitrary<string> {
   )
 }
 
+/** What a policy asks: never a mere value. */
+export const condition = (depth: number): Arbitrary<string> => composite('bool', depth - 1)
+
 const ENTITY_BASES = ['principal', 'resource', 'action', 'principal.boss', 'resource.home', 'context.boss']
 const BASES = [
   'principal',

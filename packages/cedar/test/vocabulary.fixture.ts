@@ -85,25 +85,16 @@ export const uidText = ({ type, id }: Uid): string => `${type}::${quote(id)}`
 
 const MAX = 2n ** 63n - 1n
 /** The edges of 64 and of 53 bits, and what is near them. */
+export const LONGS = [MAX, MAX - 1n, -MAX, -MAX - 1n, 2n ** 53n, 2n ** 53n - 1n, -(2n ** 53n) - 1n, 2n ** 32n, 3037000500n]
 export const long: Arbitrary<bigint> = fc.oneof(
   { weight: 4, arbitrary: fc.bigInt(-3n, 5n) },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(MAX, MAX - 1n, -MAX, -MAX - 1n, 2n ** 53n, 2n ** 53n - 1n, -(2n ** 53n) - 1n, 2n ** 32n, 3037000500n),
-  },
+  { weight: 1, arbitrary: fc.constantFrom(...LONGS) },
 )
+export const STRINGS = ['', 'a', 'ab', 'abc', 'b*', '*', 'aab', 'é', 'e\u0301', '\u{1f600}', '1.5', '10.0.0.1', '2024-01-01', '1h']
+const letter = fc.constantFrom('a', 'b', '*', '\\', '"', '\n', '\u0000', 'é', '\u0301', '\uffff', '\u{10ffff}')
 export const string: Arbitrary<string> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.constantFrom('', 'a', 'ab', 'abc', 'b*', '*', 'aab', 'é', 'e\u0301', '\u{1f600}', '1.5', '10.0.0.1', '2024-01-01', '1h'),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.string({
-      unit: fc.constantFrom('a', 'b', '*', '\\', '"', '\n', '\u0000', '\u00e9', '\u0301', '\uffff', '\u{10ffff}'),
-      maxLength: 4,
-    }),
-  },
+  { weight: 4, arbitrary: fc.constantFrom(...STRINGS) },
+  { weight: 1, arbitrary: fc.string({ unit: letter, maxLength: 4 }) },
 )
 
 /** What extension values are made of: at the edge of what is one, and what is none. */
@@ -185,7 +176,8 @@ export const LITERALS = {
 export type Extension = keyof typeof LITERALS
 
 /** A pattern of `like`, as it stands between the quotes: `*` matches anything, `\\*` itself. */
+export const PATTERNS = ['*', '', 'a*', '*b', 'a*b', '*a*b*', '\\*', 'b\\*', '**', '*\\**', 'é', '*\u{1f600}', 'e*', 'a*a*b']
 export const pattern: Arbitrary<string> = fc.oneof(
-  fc.constantFrom('*', '', 'a*', '*b', 'a*b', '*a*b*', '\\*', 'b\\*', '**', '*\\**', 'é', '*\u{1f600}', 'e*', 'a*a*b'),
+  fc.constantFrom(...PATTERNS),
   fc.string({ unit: fc.constantFrom('a', 'b', '*', '\\*', 'c'), maxLength: 6 }),
 )

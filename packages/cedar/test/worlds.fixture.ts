@@ -1,7 +1,7 @@
 /** Generated worlds: a schema or none, entities and requests that fit it, and policies that look at them. */
 import fc from 'fast-check'
 import type { Arbitrary } from 'fast-check'
-import { expression } from './expressions.fixture.ts'
+import { condition } from './expressions.fixture.ts'
 import { schemaOf } from './schemas.fixture.ts'
 import type { Shape, Shapes } from './schemas.fixture.ts'
 import {
@@ -158,21 +158,18 @@ const actionScope = fc.oneof(
   fc.array(actionText, { maxLength: 2 }).map((all) => `action in [${all.join(', ')}]`),
 )
 
-const DEPTHS = [0, 1, 1, 1, 2, 2, 3, 4]
+const DEPTHS = [1, 1, 1, 2, 2, 3, 4]
 
 function policy(slots: { principal: boolean; resource: boolean }, effects: readonly string[]): Arbitrary<string> {
   const depth = fc.constantFrom(...DEPTHS)
-  const condition = fc.tuple(
-    fc.constantFrom('when', 'when', 'unless'),
-    depth.chain((deep) => expression('bool', deep)),
-  )
+  const clause = fc.tuple(fc.constantFrom('when', 'when', 'unless'), depth.chain(condition))
   return fc
     .tuple(
       fc.constantFrom(...effects),
       scope('principal', slots.principal),
       actionScope,
       scope('resource', slots.resource),
-      fc.array(condition, { maxLength: 2 }),
+      fc.array(clause, { maxLength: 2 }),
     )
     .map(([effect, principal, action, resource, conditions]) => {
       const clauses = conditions.map(([word, body]) => ` ${word} { ${body} }`)
