@@ -73,6 +73,7 @@ test('a held call is listed, shown with its exact arguments, and approved', asyn
   // An agent's text can't turn the direction of a line that a person decides by.
   expect(shown.out).toContain('new\\u202etxt')
   expect(shown.out).toContain('This can destroy or overwrite')
+  expect(shown.out).toContain('0 of 1 so far, needs: anyone')
   expect(await ephor('approvals', 'approve', held.approval.id, '--note', 'fine')).toMatchObject({
     code: 0,
     out: expect.stringContaining('Approved'),

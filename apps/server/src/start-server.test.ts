@@ -106,7 +106,7 @@ test('a link signs in once, by POST, into a cookie that only our own pages can u
 })
 
 test('the console is served whole, and its policy lets nothing in from elsewhere', async () => {
-  for (const path of ['/', '/app.js', '/style.css', '/icon.svg']) {
+  for (const path of ['/', '/app.js', '/elements.js', '/style.css', '/icon.svg']) {
     const response = await fetch(running.url + path)
     expect(response.status).toBe(200)
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
