@@ -61,6 +61,18 @@ test('a permitted call comes with its warrant and deadline, and takes one outcom
   })
 })
 
+test('a decision shows its risk with the sum, and tokens are reported with the outcome, never fewer than none', async () => {
+  const { body } = await ask('box/look')
+  const outcome = `/v1/calls/${String(body['decision'])}/outcome`
+  for (const tokens of [-1, 0.5, 1e300, '7'])
+    expect((await send('POST', outcome, agent.bearer, { status: 'succeeded', tokens })).status, String(tokens)).toBe(400)
+  expect((await send('POST', outcome, agent.bearer, { status: 'succeeded', tokens: 7 })).status).toBe(200)
+  const shown = (await send('GET', `/v1/decisions/${String(body['decision'])}`, session)).body
+  const { score, parts } = shown['riskScore'] as { score: number; parts: { points: number }[] }
+  expect(parts.reduce((sum, { points }) => sum + points, 0)).toBe(score)
+  expect(shown).not.toHaveProperty('spends')
+})
+
 test('a held and a refused call say so, with handle and reasons', async () => {
   expect((await ask('box/wipe', { what: 'x' })).body).toMatchObject({ kind: 'held', approval: { id: expect.stringMatching(/^apr_/) } })
   expect((await ask('box/nothing')).body).toMatchObject({ kind: 'refused', fault: 'TOOL_UNKNOWN', detail: expect.stringMatching(/\w/) })
