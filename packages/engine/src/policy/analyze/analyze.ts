@@ -2,6 +2,7 @@
 import { checkFiles } from '../check-files.ts'
 import type { Checked } from '../check-files.ts'
 import type { Finding, PolicyFiles, PolicyWorld } from '../types.ts'
+import { CHARTER_ASKS } from '../charter/restrict.ts'
 import { checkAsks } from './check-asks.ts'
 import { checkAgainstCharter } from './check-charter.ts'
 import { checkPolicies } from './check-policies.ts'
@@ -12,10 +13,11 @@ import { makeProver } from './prove.ts'
 import { requestClasses } from './request-classes.ts'
 import { startSolver } from './start-solver.ts'
 import type { Solver, SolverLimits } from './start-solver.ts'
-import type { Analysis, AnalysisFinding } from './types.ts'
+import type { Analysis, AnalysisFinding, Subject } from './types.ts'
 
 export const LIMITS: SolverLimits = { questionMs: 8000, totalMs: 30_000 }
 
+const MAX_UNDECIDED = 200
 const ORDER = { error: 0, warning: 1, note: 2 }
 
 /** Names for requests in which any agent or tool server will do: some that exist. */
@@ -45,11 +47,14 @@ export async function examine(checked: Checked, { files, world, solver, until }:
     add({ id, file, line, column }, finding) {
       findings.push({ file, line, column, policy: id, ...finding })
     },
-    undecided: (entry) => void undecided.push(entry),
+    undecided(entry) {
+      if (undecided.length < MAX_UNDECIDED) undecided.push(entry)
+      else undecided[MAX_UNDECIDED] = { policy: '*', question: 'more than can be listed: analyse fewer policies at once', actions: [] }
+    },
   }
-  for (const { subject, said } of checkAsks(subjects, world.people))
+  const asking = askingOf(subjects)
+  for (const { subject, said } of checkAsks(subjects, asking, world.people))
     report.add(subject, { code: 'APPROVAL_IMPOSSIBLE', basis: 'read', ...said })
-  const asking = subjects.filter(({ ask }) => ask).map(({ id }) => id)
   const { classes, cut } = await requestClasses({ subjects, schema, asking, until })
   if (cut.length > 0) undecided.push({ policy: '*', question: 'anything about these actions: the time was over', actions: cut })
   const parts = { solver, namespace: schema.json[''] as Namespace, examples: examplesOf(world) }
@@ -68,6 +73,12 @@ export async function analyze(files: PolicyFiles, world: PolicyWorld, limits: So
     await solver.close()
   }
 }
+
+/** Everything whose ask people can answer. */
+export const askingOf = (subjects: readonly Subject[]): string[] => [
+  ...subjects.filter(({ ask }) => ask).map(({ id }) => id),
+  ...CHARTER_ASKS,
+]
 
 const sorted = (findings: readonly AnalysisFinding[]) =>
   findings.toSorted(

@@ -4,9 +4,16 @@ import type { AnalysisFinding, Subject } from './types.ts'
 
 type Said = Pick<AnalysisFinding, 'severity' | 'message' | 'suggestion'>
 
-/** @param people undefined when it is not known who there is: then nothing is said of groups */
-export function checkAsks(subjects: readonly Subject[], people: PolicyWorld['people']): { subject: Subject; said: Said }[] {
-  const asked = new Set(subjects.filter(({ ask }) => ask).map(({ id }) => id))
+/**
+ * @param asking ids of everything that asks
+ * @param people undefined when it is not known who there is: then nothing is said of groups
+ */
+export function checkAsks(
+  subjects: readonly Subject[],
+  asking: readonly string[],
+  people: PolicyWorld['people'],
+): { subject: Subject; said: Said }[] {
+  const asked = new Set(asking)
   return subjects.flatMap((subject) => {
     const found = [...(people && subject.ask ? checkGroups(subject.ask, people) : []), ...checkNames(subject, asked)]
     return found.map((said) => ({ subject, said }))

@@ -5,7 +5,7 @@ import type { Checked } from '../check-files.ts'
 import { makeSchema } from '../make-schema.ts'
 import type { WorldSchema } from '../make-schema.ts'
 import type { PolicyFiles, PolicyWorld } from '../types.ts'
-import { examplesOf, isBroken, LIMITS } from './analyze.ts'
+import { askingOf, examplesOf, isBroken, LIMITS } from './analyze.ts'
 import { together } from './check-policies.ts'
 import { merge } from './describe-difference.ts'
 import type { Found } from './describe-difference.ts'
@@ -113,7 +113,7 @@ export async function diff(from: PolicyFiles, to: PolicyFiles, world: PolicyWorl
   const schema = schemaOf(world, versions.from.charter, versions.to.charter)
   const solver = startSolver(limits)
   try {
-    const asking = [...new Set(sides.filter(({ ask }) => ask).map(({ named }) => named))]
+    const asking = [...new Set(askingOf(sides.map((side) => ({ ...side, id: side.named }))))]
     const { classes, cut } = await requestClasses({ subjects: sides, schema, asking, until: started + limits.totalMs })
     if (cut.length > 0) result.undecided.push({ policy: '*', question: 'anything about these actions: the time was over', actions: cut })
     const evaluate = witnessEvaluator(sides, schema)

@@ -1,7 +1,10 @@
 /** Two versions: which requests they decide differently, what is proven to be the same, and that each example holds. */
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { openGoodRoom, world } from '../policy.fixture.ts'
 import { diff } from './diff-policies.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+const LIMITS = { questionMs: 60_000, totalMs: 100_000 }
 
 const READ = '@id("read") @reason("r") permit (principal is Agent, action in Action::"read", resource);'
 const write = (condition: string, id = 'write') =>
@@ -12,7 +15,7 @@ const ask = (condition: string) =>
 const SRV = 'context.input.path like "/srv/*"'
 
 async function differences(from: readonly string[], to: readonly string[]) {
-  const found = await diff({ 'a.cedar': from.join('\n') }, { 'a.cedar': to.join('\n') }, world)
+  const found = await diff({ 'a.cedar': from.join('\n') }, { 'a.cedar': to.join('\n') }, world, LIMITS)
   expect(found.broken).toBeUndefined()
   expect(found.undecided).toEqual([])
   return found

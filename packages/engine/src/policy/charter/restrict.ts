@@ -7,6 +7,8 @@ import { reaches } from './score-risk.ts'
 // No Cedar policy can be called so: their names have a slash, and no number sign before it.
 const AUTONOMY = 'charter.yaml#autonomy'
 const APPETITE = 'charter.yaml#appetite'
+/** What the charter's own asks are called among those that are answered. */
+export const CHARTER_ASKS: readonly string[] = [AUTONOMY, APPETITE]
 
 /** What the charter refuses whoever approves. */
 function refusalOf({ appetite }: Charter, { mode, isRead, risk }: Assessment): Reason | undefined {
