@@ -28,7 +28,7 @@ export async function signedFiles({ store, key, log }: LiveOptions, version: str
 export async function loadSigned(state: State, options: LiveOptions, version: string): Promise<Loaded | undefined> {
   const files = await signedFiles(options, version)
   if (!files) return undefined
-  const checked = await check(state, files)
+  const checked = state.known.get(version) ?? (await check(state, files))
   if (checked.readable) return load(state, options, checked, files)
   options.log.error({ version }, 'the stored policies cannot be read by this version; they stay unused')
   return undefined
@@ -75,7 +75,6 @@ export async function restore(state: State, options: LiveOptions): Promise<void>
   }
   const loaded = await loadSigned(state, options, row.version)
   if (!loaded) return
-  state.held.clear()
   putActive(state, Object.assign(loaded, { activation: row.activation, activatedAt: row.activatedAt }))
   await restoreStage(state, options)
 }
@@ -98,7 +97,8 @@ export type Activating = {
 export async function activate(state: State, options: LiveOptions, activating: Activating): Promise<void> {
   const { store, ledger, log, clock, key } = options
   const { checked, files, by, part, withdraw, folder = state.seen } = activating
-  const { version, policies, charter, schema } = checked
+  const { version, policies, charter } = checked
+  const schema = state.live.schema(Object.keys(charter.budgets))
   const governor = activating.governor ?? governorOf(version, charter)
   const known = (await lastBundle(store))?.activation ?? 0
   const at = { activation: await nextNumber(options, activationId, known), activatedAt: clock.now() }
@@ -127,7 +127,6 @@ export async function activate(state: State, options: LiveOptions, activating: A
   state.governor = governor
   state.refused = undefined
   state.pending = undefined
-  state.held.clear()
   putActive(state, Object.assign(load(state, options, checked, files), at))
   log.info({ version, policies: policies.size, files: Object.keys(files).length }, 'policies are active')
 }
@@ -153,7 +152,6 @@ export async function stage(state: State, options: LiveOptions, { checked, files
     entries: [stagedEntry(step), ...part.entries],
   })
   state.steps.stage = step.step
-  state.held.clear()
   putStaged(state, Object.assign(load(state, options, checked, files), { stage: next }))
 }
 
@@ -167,6 +165,5 @@ export async function unstage(state: State, options: LiveOptions, part: Part): P
     entries: [stagedEntry(step), ...part.entries],
   })
   state.steps.stage = step.step
-  state.held.clear()
   putStaged(state, undefined)
 }

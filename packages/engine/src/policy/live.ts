@@ -51,8 +51,8 @@ export type State = {
   pending: { version: string; files: PolicyFiles } | undefined
   /** What the folder was when it was last looked at, so that the same is not judged twice. */
   seen: string | undefined
-  /** Versions that decide nothing new, but finish what they held. */
-  held: Map<string, Loaded>
+  /** Versions that were read lately: to finish what they held, and to go back to at once. That they are here gives them no say. */
+  known: Map<string, Loaded>
   /** What was checked last, by version and world: a proposal is looked at many times before it is active. */
   checks: Map<string, Promise<Checked>>
   listeners: Set<() => void>
@@ -73,6 +73,15 @@ export function governorOf(version: string, charter: Charter): Governor | undefi
 }
 
 const MAX_CHECKS = 8
+const MAX_KNOWN = 8
+
+/** The newest stay. */
+export function keepKnown({ known }: State, loaded: Loaded): void {
+  known.delete(loaded.version)
+  known.set(loaded.version, loaded)
+  const [oldest] = known.keys()
+  if (known.size > MAX_KNOWN && oldest !== undefined) known.delete(oldest)
+}
 
 /** As `checkFiles` in the world as it is, which always says the same of the same texts. */
 export function check({ live, checks }: State, files: PolicyFiles): Promise<Checked> {
@@ -96,6 +105,7 @@ export function load({ live }: State, { log }: LiveOptions, checked: Checked, fi
 }
 
 export function putActive(state: State, active: Active): void {
+  keepKnown(state, active)
   state.active = active
   state.staged = undefined
   for (const listener of state.listeners) listener()
@@ -103,6 +113,7 @@ export function putActive(state: State, active: Active): void {
 
 export function putStaged(state: State, staged: Staged | undefined): void {
   if (state.staged === staged) return
+  if (staged) keepKnown(state, staged)
   state.staged = staged
   for (const listener of state.listeners) listener()
 }

@@ -227,7 +227,7 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     refused: undefined,
     pending: undefined,
     seen: undefined,
-    held: new Map(),
+    known: new Map(),
     checks: new Map(),
     listeners: new Set(),
     comparers: new Set(),

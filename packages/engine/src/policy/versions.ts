@@ -2,12 +2,12 @@
 import { Fault } from '@ephor/contract'
 import type { Change } from '@ephor/engine/kernel'
 import type { Part } from '@ephor/engine/ledger'
-import { activate, loadSigned, restore, restoreStage, signedFiles, stage, unstage } from './activate.ts'
+import { activate, loadSigned, restore, restoreStage, stage, unstage } from './activate.ts'
 import type { By } from './activate.ts'
 import type { Charter } from './charter/charter.ts'
 import type { Checked } from './check-files.ts'
 import { versionOf } from './digest.ts'
-import { charterOf, check } from './live.ts'
+import { charterOf, check, keepKnown } from './live.ts'
 import type { Governor, LiveOptions, State } from './live.ts'
 import type { Comparison } from './stages.ts'
 import { insertFiles, lastBundle, readFiles } from './store.ts'
@@ -58,9 +58,6 @@ export interface Versions {
 
 type InTurn = <T>(work: () => Promise<T>) => Promise<T>
 
-/** Old versions in memory at most. */
-const MAX_HELD = 4
-
 async function keptFiles({ store }: LiveOptions, version: string): Promise<PolicyFiles> {
   const files = await readFiles(store, version)
   if (!files) throw new Fault('NOT_FOUND', `no policies are kept as ${version}`)
@@ -85,6 +82,11 @@ function requireBeside({ active }: State, beside: string | undefined): void {
 
 export function makeVersions(state: State, options: LiveOptions, inTurn: InTurn): Versions {
   const { store } = options
+  /** What was read in an earlier world has its findings. */
+  async function refresh(files: PolicyFiles): Promise<void> {
+    const { version, findings, schema } = await check(state, files)
+    if (state.active?.version === version) Object.assign(state.active, { findings, schema })
+  }
   return {
     live() {
       const { active, staged, governor, pending } = state
@@ -115,12 +117,12 @@ export function makeVersions(state: State, options: LiveOptions, inTurn: InTurn)
       }),
     reinstate: (version, part) =>
       inTurn(async () => {
-        const files = await signedFiles(options, version)
-        const checked = files && (await check(state, files))
         // Whether it fits the tools of today is no question now: what does not is refused call by call.
-        if (!files || !checked?.readable)
-          throw new Fault('BUNDLE_INVALID', `what is stored as ${version} is not what was signed, or can't be read`)
-        await activate(state, options, { checked, files, part, withdraw: state.active?.version, governor: state.governor })
+        const loaded = await loadSigned(state, options, version)
+        if (!loaded) throw new Fault('BUNDLE_INVALID', `what is stored as ${version} is not what was signed, or can't be read`)
+        const { files } = loaded
+        await activate(state, options, { checked: loaded, files, part, withdraw: state.active?.version, governor: state.governor })
+        refresh(files).catch((error: unknown) => options.log.error({ err: error }, 'the policies could not be checked against the tools'))
       }),
     stage: (version, { beside, mode, percent, by, part }) =>
       inTurn(async () => {
@@ -155,15 +157,13 @@ export async function decideUnder(
   version: string,
   request: PolicyRequest,
 ): Promise<Decision | undefined> {
-  const { active, staged, held } = state
+  const { active, staged } = state
   const canary = staged?.stage.mode === 'canary' ? staged : undefined
-  const known = [active, canary].find((loaded) => loaded?.version === version) ?? held.get(version)
-  if (known) return known.decider.decide(request)
+  const current = [active, canary].find((loaded) => loaded?.version === version)
+  if (current) return current.decider.decide(request)
   const signature = await findSignature(options.store, version)
-  const loaded = signature && !signature.withdrawn ? await loadSigned(state, options, version) : undefined
-  if (!loaded) return undefined
-  const [oldest] = held.keys()
-  if (held.size >= MAX_HELD && oldest !== undefined) held.delete(oldest)
-  held.set(version, loaded)
-  return loaded.decider.decide(request)
+  if (!signature || signature.withdrawn) return undefined
+  const loaded = state.known.get(version) ?? (await loadSigned(state, options, version))
+  if (loaded) keepKnown(state, loaded)
+  return loaded?.decider.decide(request)
 }
