@@ -12,7 +12,7 @@ import { placeOf, policySource } from './policy-source.ts'
 import { sarifOf } from './sarif.ts'
 
 /** The request in one line, with what of it a policy would look at first. */
-export function witnessText({ principal, action, resource, context }: PolicyWitness): string {
+function witnessText({ principal, action, resource, context }: PolicyWitness): string {
   const { input = {} } = context as { input?: unknown }
   return `${principal.type}::"${principal.id}" asks ${action.id} of ${resource.type}::"${resource.id}" with ${JSON.stringify(input)}`
 }

@@ -25,7 +25,7 @@ const unknown = (encoder: Encoder, expr: unknown): Encoded => ({
 const SMT = { bool: 'Bool', long: 'Int', string: 'String' } as const
 
 /** The term as one of a kind; a value that may be any of the kind where that is not known. */
-export function scalar(encoder: Encoder, term: Term, kind: keyof typeof SMT, key: string): string {
+function scalar(encoder: Encoder, term: Term, kind: keyof typeof SMT, key: string): string {
   return term.kind === kind && 'smt' in term ? term.smt : encoder.anything(term.kind === 'opaque' ? term.key : key, SMT[kind])
 }
 
@@ -34,7 +34,7 @@ export function encodeBool(encoder: Encoder, expr: Expr): { value: string; err: 
   return { value: encoder.named(scalar(encoder, term, 'bool', keyOf(expr)), 'Bool'), err: encoder.named(err, 'Bool') }
 }
 
-export function encodeExpression(encoder: Encoder, expr: Expr): Encoded {
+function encodeExpression(encoder: Encoder, expr: Expr): Encoded {
   const [key = '', argument] = Object.entries(expr)[0] ?? []
   const encode = Object.hasOwn(ENCODERS, key) ? ENCODERS[key] : undefined
   if (encode) return encode(encoder, { key, argument, expr })

@@ -26,7 +26,7 @@ const pattern = (parts: readonly ('Wildcard' | { Literal: string })[]) =>
   parts.map((part) => (part === 'Wildcard' ? '*' : JSON.stringify(part.Literal).slice(1, -1).replaceAll('*', '\\*'))).join('')
 
 /** @param level what it stands in: below its own, it gets brackets */
-export function printExpression(expr: ExprJson, level = 0): string {
+function printExpression(expr: ExprJson, level = 0): string {
   const [key = '', argument] = Object.entries(expr)[0] ?? []
   const { left, right, arg } = (argument ?? {}) as Parts
   const enclose = (own: number, text: string) => (own < level ? `(${text})` : text)

@@ -33,7 +33,7 @@ function coversEntity(scope: ScopeJson, type: string, id: string | undefined, in
   return isIt || (scope.op === 'in' && canBeIn(in_, type, uid.type))
 }
 
-export const pauseForOthers = () => new Promise((resolve) => setImmediate(resolve))
+const pauseForOthers = () => new Promise((resolve) => setImmediate(resolve))
 
 export type ClassOptions = {
   subjects: readonly Subject[]

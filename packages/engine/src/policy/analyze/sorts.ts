@@ -9,7 +9,7 @@ export type Sort = { kind: Scalar } | { kind: 'entity'; type: string } | { kind:
 type Namespace = SchemaJson<string>[string]
 type SchemaType = { type: string; name?: string; element?: SchemaType; attributes?: Record<string, SchemaType & { required?: boolean }> }
 
-export const emptyRecord: RecordSort = { kind: 'record', attributes: new Map() }
+const emptyRecord: RecordSort = { kind: 'record', attributes: new Map() }
 
 const NAMES: Record<string, Scalar> = {
   Boolean: 'bool',
@@ -22,7 +22,7 @@ const NAMES: Record<string, Scalar> = {
 }
 
 /** @param type as the schema's JSON has it */
-export function sortOf(type: unknown, namespace: Namespace): Sort {
+function sortOf(type: unknown, namespace: Namespace): Sort {
   const { type: kind, name, element, attributes } = type as SchemaType
   if (kind === 'Set') return { kind: 'set', element: element ? sortOf(element, namespace) : { kind: 'opaque' } }
   if (kind === 'Record') {
