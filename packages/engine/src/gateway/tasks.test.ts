@@ -15,8 +15,8 @@ const AnyResult = z.looseObject({ taskId: z.string().optional(), status: z.strin
 const Created = z.looseObject({ task: z.looseObject({ taskId: z.string(), status: z.string() }) })
 
 async function callAsTask(client: Client, name: string) {
-  const { task } = await client.request({ method: 'tools/call', params: { name, arguments: {}, task: { ttl: 60_000 } } }, Created)
-  return task
+  const { task, _meta } = await client.request({ method: 'tools/call', params: { name, arguments: {}, task: { ttl: 60_000 } } }, Created)
+  return { ...task, said: JSON.stringify(_meta) }
 }
 
 const about = (client: Client, method: string, taskId: string) => client.request({ method, params: { taskId } }, AnyResult)
@@ -55,6 +55,7 @@ test('a held call is a task that works until a person approves, then runs once a
   const { tools } = await client.listTools()
   expect(tools.every(({ execution }) => execution?.taskSupport === 'optional')).toBe(true)
   const task = await callAsTask(client, HELD)
+  expect(task.said).toContain('A person agrees first.')
   expect(task).toMatchObject({ taskId: expect.stringMatching(/^apr_/) as string, status: 'working' })
   expect(await about(client, 'tasks/get', task.taskId)).toMatchObject({
     status: 'working',

@@ -85,6 +85,30 @@ test('a client that resumes the stream gets the answer it missed', async () => {
   expect(parseAnswer(await resumed).messages.at(-1)).toMatchObject({ id: 1, result: { content: [{ text: 'late' }] } })
 })
 
+test('an answer that comes at once is one JSON body; one that is waited for is a stream with something to resume from', async () => {
+  const { state, server } = slowServer()
+  door = await openDoor({ servers: { slow: server } })
+  const headers = await openSession(door)
+  const listed = await ask(door, { headers, body: message(1, 'tools/list') })
+  expect(listed.headers).toMatchObject({ 'content-type': 'application/json', 'content-length': expect.stringMatching(/^\d+$/) as string })
+  const call = ask(door, { headers, body: callSlow(2) })
+  await new Promise((resolve) => setTimeout(resolve, 400))
+  state.finish()
+  const answer = await call
+  expect(answer.headers['content-type']).toBe('text/event-stream')
+  expect(answer.text).toMatch(/^id: \d+\nretry: \d+\ndata: \n\nevent: message\nid: \d+\ndata: \{/)
+  expect(answer.messages).toMatchObject([{ id: 2, result: {} }])
+})
+
+test('a stream has one reader at a time', async () => {
+  door = await openDoor({ servers: { slow: slowServer().server } })
+  const headers = await openSession(door)
+  const first = await openSocket(rawRequest({ method: 'GET', headers }))
+  await readUntilOnce(first, /text\/event-stream/)
+  expect((await ask(door, { method: 'GET', headers })).status).toBe(409)
+  first.destroy()
+})
+
 test('an event id that nobody gave out, or of another session, replays nothing', async () => {
   door = await openDoor({ servers: { slow: slowServer().server } })
   const headers = await openSession(door)

@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '@ephor/engine/kernel'
 import { z } from 'zod'
 import { objectAt } from './caller.ts'
 import type { Caller } from './caller.ts'
-import { decisionIn, errorOf, invalidParams } from './replies.ts'
+import { decisionIn, errorOf, explain, invalidParams, withReceipt } from './replies.ts'
 import type { TaskState, Tasks } from './tasks.ts'
 
 export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks'
@@ -15,6 +15,9 @@ export const TASKS_REVISION = '2025-11-25'
 export const TASKS_CAPABILITY: JsonObject = { cancel: {}, requests: { tools: { call: {} } } }
 
 export const TASK_METHODS: ReadonlySet<string> = new Set(['tasks/get', 'tasks/update', 'tasks/cancel'])
+
+/** What a language model can be told while the task goes on. */
+const IMMEDIATE_RESPONSE = 'io.modelcontextprotocol/model-immediate-response'
 
 /** A person decides in seconds at best. */
 const POLL_MS = 2_000
@@ -73,14 +76,15 @@ export async function callAsTask(
   now: number,
   call: (caller: Caller) => Promise<JsonObject>,
 ): Promise<JsonObject> {
-  let held: TaskState | undefined
+  let held: JsonObject | undefined
   const result = await call({
     ...caller,
     onHeld(which) {
-      held = tasks.held(which)
-      return {}
+      held = withReceipt({ task: taskOf2025(tasks.held(which)), _meta: { [IMMEDIATE_RESPONSE]: explain(which) } }, which)
+      return held
     },
   })
+  if (held !== undefined) return held
   const done: TaskState = {
     id: decisionIn(result),
     status: 'working',
@@ -89,7 +93,7 @@ export async function callAsTask(
     updatedAt: now,
     ttlMs: null,
   }
-  return { task: taskOf2025(held ?? done) }
+  return { task: taskOf2025(done) }
 }
 
 /** `tasks/get`, `tasks/result` and `tasks/cancel` of revision 2025-11-25; undefined for other methods. */
@@ -110,7 +114,7 @@ export async function answerTask2025(tasks: Tasks, caller: Caller, method: strin
 
 /** What a client of revision 2026-07-28 that declared the extension gets for a held call. */
 export function onHeld2026(tasks: Tasks): NonNullable<Caller['onHeld']> {
-  return (held) => ({ ...taskOf2026(tasks.held(held)), resultType: 'task' })
+  return (held) => withReceipt({ ...taskOf2026(tasks.held(held)), resultType: 'task' }, held)
 }
 
 /** `tasks/get`, `tasks/update` and `tasks/cancel` of the extension. Nobody is asked anything in a task: updates are acknowledged. */

@@ -175,7 +175,7 @@ class OpenUpstreams implements Upstreams {
   #touch(key: string, slot: Slot): void {
     const live = slot.live
     if (live === undefined || slot.owner === SYSTEM) return
-    clearTimeout(live.idle)
+    if (live.idle !== undefined) return void live.idle.refresh()
     live.idle = setTimeout(() => {
       if (live.peer.inFlight > (live.upstream.listening ? 1 : 0)) return this.#touch(key, slot)
       void this.#drop((other) => other === slot)
