@@ -4,8 +4,6 @@ export type Piece = {
   /** Offsets into the file's text, in UTF-16 units; the text ends with its semicolon. */
   start: number
   text: string
-  /** Where the word `permit` or `forbid` stands, from `start`. */
-  effectAt: number
 }
 export type ScanProblem = { offset: number; message: string }
 
@@ -32,8 +30,6 @@ export function scanPolicies(text: string): { pieces: Piece[] } | { problem: Sca
   const fresh = () => ({ depth: 0, ifs: 0, tokens: 0 })
   let state = fresh()
   let start = -1
-  let effectAt = -1
-  let last = ''
   TOKEN.lastIndex = 0
   for (let match = TOKEN.exec(text); match; match = TOKEN.exec(text)) {
     const token = match[0]
@@ -41,11 +37,9 @@ export function scanPolicies(text: string): { pieces: Piece[] } | { problem: Sca
     if (start < 0) start = match.index
     const problem = inspectToken(token, state)
     if (problem !== undefined) return { problem: { offset: match.index, message: problem } }
-    if (effectAt < 0 && state.depth === 0 && last !== '@' && (token === 'permit' || token === 'forbid')) effectAt = match.index - start
-    last = token
     if (token === ';') {
-      pieces.push({ start, text: text.slice(start, match.index + 1), effectAt })
-      start = effectAt = -1
+      pieces.push({ start, text: text.slice(start, match.index + 1) })
+      start = -1
       state = fresh()
     }
   }

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { CedarCalls, CedarReply } from './cedar-thread.ts'
 
 /** The thread ended without answering. What it was asked has no answer; it may have been the cause, or not. */
-export class CedarBroken extends Error {}
+class CedarBroken extends Error {}
 
 export interface Cedar {
   /** @throws CedarBroken when the thread throws, ends, or does not answer within `timeoutMs` */
