@@ -51,7 +51,7 @@ function checkKeys(home: string): Check {
   const open = process.platform === 'win32' ? [] : names.filter((name) => (statSync(join(folder, name)).mode & 0o077) !== 0)
   if (open.length > 0)
     return problem('keys', `${open.join(', ')} can be read by others`, `chmod 600 ${open.map((name) => join(folder, name)).join(' ')}`)
-  const missing = ['ledger.key', 'token.key', 'operator.key', 'payload.key'].filter((name) => !names.includes(name))
+  const missing = ['ledger.key', 'token.key', 'operator.key', 'policy.key', 'payload.key'].filter((name) => !names.includes(name))
   if (missing.length > 0)
     return problem('keys', `${missing.join(', ')} missing`, 'Restore them from your backup: new keys can’t open what the old ones sealed.')
   return ok('keys', `${names.length} in ${folder}, readable by their owner alone`)

@@ -17,7 +17,7 @@ import type { Stage } from './versions-store.ts'
 export type By = { author: string; reviewers: readonly string[] }
 
 /** Texts that are what their version says and that were signed when they were published. */
-export async function signedFiles({ store, key, log }: LiveOptions, version: string): Promise<PolicyFiles | undefined> {
+async function signedFiles({ store, key, log }: LiveOptions, version: string): Promise<PolicyFiles | undefined> {
   const [files, signature] = await Promise.all([readFiles(store, version), findSignature(store, version)])
   // Whoever can write the tables could put other texts there; the version and the signature know the right ones.
   if (files && signature && versionOf(files) === version && verifyBundle(key, { version, files, ...signature })) return files

@@ -22,7 +22,7 @@ export async function testsOf({ runTests }: Context, files: PolicyFiles): Promis
   }
 }
 
-export async function listOpen({ store }: Context): Promise<Proposal[]> {
+async function listOpen({ store }: Context): Promise<Proposal[]> {
   return listProposals(store, { states: ['open', 'approved', 'shadow', 'canary'], limit: MAX_OPEN + 1 })
 }
 
