@@ -1,10 +1,12 @@
 /** Decides under one bundle in the world as it is: the question is checked, put into Cedar's values, evaluated and concluded, at once. */
-import { CedarError, covering, evaluate, typedRecord } from '@ephor/cedar'
+import { CedarError, covering, evaluate, explain, typedRecord } from '@ephor/cedar'
+import type { CedarRequest, Explanation } from '@ephor/cedar'
 import type { FaultCode } from '@ephor/contract'
 import { canonicalInput } from './canonical-text.ts'
 import { checkValue } from './check-value.ts'
 import type { Checked } from './check-files.ts'
 import { assess } from './charter/assess.ts'
+import type { Assessment } from './charter/assess.ts'
 import { budgetsOf } from './charter/charges.ts'
 import type { BudgetTerms } from './charter/charges.ts'
 import { modeOf } from './charter/mode.ts'
@@ -21,6 +23,8 @@ export type Bundle = Pick<Checked, 'version' | 'policies' | 'charter' | 'set'>
 export interface Decider {
   /** Never throws: whatever fails is a denial. */
   decide(request: PolicyRequest): Decision
+  /** The same decision, with what each policy that covers the call made of it; none where policies were not asked. Never throws. */
+  explain(request: PolicyRequest): { decision: Decision; policies: Explanation }
   /** False when no arguments whatever could be permitted, or held for a person; true when that is not certain. */
   couldPermit(principal: PolicyPrincipal, action: string, server: string): boolean
   /** The budgets of the charter that cover this agent's calls of this action. */
@@ -74,8 +78,13 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
     return deny('POLICY_ERROR', 'The policy engine failed on this call.')
   }
 
-  function decideOn(request: PolicyRequest, action: ActionInfo): Decision {
+  type Question = { assessment: Assessment; answered: ReadonlySet<string>; asked: CedarRequest }
+
+  /** The call in Cedar's words; a denial where policies can't be asked about it. */
+  function questionOf(request: PolicyRequest): Question | Decision {
     const { principal, server, facts } = request
+    const action = targetOf(principal, request.action, server)
+    if ('effect' in action) return action
     const { standing, groups = [] } = (principal.type === 'Agent' && live.agent(principal.id)) || {}
     const target = { action: action.id, agent: principal.id, groups, actions: action.withGroups, standing, tool: action.tool }
     const assessment = assess(charter, target, request)
@@ -86,11 +95,14 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
     if (problem !== undefined) return deny('INPUT_INVALID', problem)
     const resource = { type: 'ToolServer', id: server }
     const context = typedRecord(action.type, canonicalInput(action.context, source))
-    const question = { principal, action: { type: 'Action', id: action.id }, resource, context }
-    const { permits, forbids, errors } = evaluate(set, live.entities, question, { steps })
+    return { assessment, answered, asked: { principal, action: { type: 'Action', id: action.id }, resource, context } }
+  }
+
+  function decideOn(request: PolicyRequest, { assessment, answered, asked }: Question): Decision {
+    const { permits, forbids, errors } = evaluate(set, live.entities, asked, { steps })
     for (const { policy, code } of errors) onError(policy, code)
     const decision = conclude({ satisfied: [...permits, ...forbids], errors }, policies, answered, { version, world: live.digest })
-    return restrict(decision, charter, assessment, facts.approvals)
+    return restrict(decision, charter, assessment, request.facts.approvals)
   }
 
   const actorOf = (agent: string, { withGroups }: ActionInfo) => ({ agent, groups: live.agent(agent)?.groups ?? [], actions: withGroups })
@@ -98,10 +110,20 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
   return {
     decide(request) {
       try {
-        const action = targetOf(request.principal, request.action, request.server)
-        return 'effect' in action ? action : decideOn(request, action)
+        const question = questionOf(request)
+        return 'effect' in question ? question : decideOn(request, question)
       } catch (error) {
         return failed(error)
+      }
+    },
+    explain(request) {
+      try {
+        const question = questionOf(request)
+        if ('effect' in question) return { decision: question, policies: [] }
+        const decision = decideOn(request, question)
+        return { decision, policies: explain(set, live.entities, question.asked, { steps }) }
+      } catch (error) {
+        return { decision: failed(error), policies: [] }
       }
     },
     budgets(agent, id) {
