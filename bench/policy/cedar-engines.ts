@@ -86,7 +86,7 @@ function sliced(rules: readonly Rule[]) {
   }
 }
 
-export const cedarEngines: Engine[] = [
+export const cedarEngines: [Engine, ...Engine[]] = [
   { name: 'Ephor: Cedar, compiled', open: ours },
   { name: 'cedar-wasm, stateful', open: stateful },
   { name: 'cedar-wasm, sliced by tool and trimmed', open: sliced },
