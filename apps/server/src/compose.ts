@@ -1,10 +1,12 @@
 /** The composition root: opens every room in the order in which they stand on one another, and mounts their routes. */
 import { createHash, createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
+import { Fault } from '@ephor/contract'
+import type { AgentPrincipal } from '@ephor/contract'
 import { approvalsMigrations, mountApprovals, openApprovals } from '@ephor/engine/approvals'
 import { brokerMigrations, createBroker, mountBroker, worldOf } from '@ephor/engine/broker'
 import { budgetsMigrations, mountBudgets, openBudgets } from '@ephor/engine/budgets'
-import { mountAuthzen } from '@ephor/engine/doors'
+import { mountAuthzen, mountEnvoy } from '@ephor/engine/doors'
 import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gateway'
 import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
@@ -173,6 +175,13 @@ function hostsOf({ allowedHosts, publicUrl, host }: Settings): string[] {
   return [...allowedHosts, host, ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])]
 }
 
+/** Who a proxy's credential stands for. @throws Fault UNAUTHENTICATED, FORBIDDEN */
+export async function identifyAgent({ identity }: Rooms, bearer: string): Promise<AgentPrincipal> {
+  const who = await identity.identify(bearer)
+  if (who.kind !== 'agent') throw new Fault('FORBIDDEN', 'a proxy asks with a credential of its own, not with a person’s')
+  return who
+}
+
 /** @returns the HTTP server with everything on it, and what ends its long-lived streams. */
 export function buildApp(
   rooms: Rooms,
@@ -199,6 +208,7 @@ export function buildApp(
   mountBroker(app, rooms.broker, authenticate)
   mountLedger(app, rooms.ledger, authenticate)
   mountAuthzen(app, { ...rooms, origin: origins.own }, authenticate)
+  mountEnvoy(app, { ...rooms, origin: origins.own }, (bearer) => identifyAgent(rooms, bearer))
   mountGateway(app, rooms.gateway)
   mountHealth(app, rooms)
   mountDescription(app, origins.own)

@@ -2,9 +2,11 @@
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { Fault } from '@ephor/contract'
+import { serveEnvoy } from '@ephor/engine/doors'
+import type { EnvoyServer } from '@ephor/engine/doors'
 import type { Logger } from '@ephor/engine/kernel'
 import type { FastifyInstance } from 'fastify'
-import { buildApp, openRooms } from './compose.ts'
+import { buildApp, identifyAgent, openRooms } from './compose.ts'
 import type { Origins, Rooms } from './compose.ts'
 import { firstRun } from './first-run.ts'
 import type { Demo } from './first-run.ts'
@@ -56,6 +58,19 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   }
 }
 
+/** The listener for Envoy, where the settings name one. */
+async function listenForEnvoy(rooms: Rooms, { envoy }: Settings, origin: string, log: Logger): Promise<EnvoyServer | undefined> {
+  if (envoy.listen === undefined) return undefined
+  const identify = (bearer: string) => identifyAgent(rooms, bearer)
+  try {
+    return await serveEnvoy({ rooms: { ...rooms, origin }, identify, listen: envoy.listen, log })
+  } catch (error) {
+    throw new Fault('PORT_TAKEN', `${envoy.listen} (the setting envoy.listen) can’t be listened on: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
 /** A server that no longer offers what was accepted is found out at the start, not at the next call. */
 function inspectServers({ registry, upstreams }: Rooms, log: Logger): void {
   for (const { name } of registry.servers().filter(({ state }) => state === 'accepted'))
@@ -74,6 +89,7 @@ export async function startServer({ settings }: Pick<LoadedSettings, 'settings'>
   const origins = originsOf(settings, port)
   const rooms = await openRooms(settings, origins, log)
   let app: FastifyInstance | undefined
+  let envoy: EnvoyServer | undefined
   try {
     const unfinished = await rooms.broker.recover()
     if (unfinished > 0) log.warn({ unfinished }, 'calls that were in flight when Ephor last stopped are sealed as unknown')
@@ -82,6 +98,7 @@ export async function startServer({ settings }: Pick<LoadedSettings, 'settings'>
     const built = buildApp(rooms, settings, origins, log)
     app = built.app
     await listen(app, host, port)
+    envoy = await listenForEnvoy(rooms, settings, origins.own, log)
     writeRunFile(home, origins.own)
     log.info({ url: origins.own }, 'listening')
     return {
@@ -89,9 +106,10 @@ export async function startServer({ settings }: Pick<LoadedSettings, 'settings'>
       rooms,
       demo,
       signInLink: async () => `${origins.own}/#code=${(await rooms.identity.createLink(rooms.identity.operator)).code}`,
-      stop: once(() => stop(built, rooms, settings, log)),
+      stop: once(() => stop({ ...built, envoy }, rooms, settings, log)),
     }
   } catch (error) {
+    await envoy?.close()
     await app?.close()
     await rooms.close()
     throw error
@@ -103,10 +121,12 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   return () => (running ??= work())
 }
 
-async function stop({ app, endStreams }: ReturnType<typeof buildApp>, rooms: Rooms, settings: Settings, log: Logger): Promise<number> {
+type Listening = ReturnType<typeof buildApp> & { envoy: EnvoyServer | undefined }
+
+async function stop({ app, endStreams, envoy }: Listening, rooms: Rooms, settings: Settings, log: Logger): Promise<number> {
   removeRunFile(settings.home)
   // Stops listening at once; connections with a request on them stay until they are answered.
-  const closed = app.close()
+  const closed = Promise.all([app.close(), envoy?.close()])
   const left = await rooms.broker.drain(settings.drain)
   if (left > 0) log.warn({ left }, 'calls in flight did not end in time; their outcome is unknown')
   endStreams()

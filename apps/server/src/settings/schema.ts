@@ -93,6 +93,15 @@ export const Settings = z.strictObject({
       wait: duration.default(10_000).describe('How long a retried call waits for a person to decide.'),
     })
     .prefault({}),
+  envoy: z
+    .strictObject({
+      listen: z
+        .string()
+        .regex(/^(?:\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}$/i, 'must be an address and a port such as 127.0.0.1:7374')
+        .optional()
+        .describe('Where Envoy may ask over gRPC (ext_authz); not at all unless set.'),
+    })
+    .prefault({}),
   mcp: z
     .strictObject({
       sessionIdle: duration.default(1_800_000).describe('After how long without a request an MCP session is closed.'),

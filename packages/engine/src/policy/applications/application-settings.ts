@@ -26,6 +26,10 @@ const Route = z.strictObject({
 })
 
 const Envoy = z.strictObject({
+  fulfils: z
+    .array(z.enum(['limit', 'timeout', 'redact', 'sandbox', 'log']))
+    .default([])
+    .describe('Obligations that the proxy is set up to keep; a permit with any other is a denial.'),
   hosts: z
     .array(z.string().max(253).toLowerCase())
     .max(100)
