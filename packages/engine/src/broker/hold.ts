@@ -47,7 +47,7 @@ function covers({ asks }: Approval, wanted: HeldCall['decision']['asks']): boole
 }
 
 function refusalOf({ question, decision }: HeldCall) {
-  const { effect, reasons, version: policy, world, risk } = decision
+  const { reasons, version: policy, world, risk } = decision
   return (fault: FaultCode, detail: string, approval?: Approval): Verdict => ({
     effect: 'deny',
     reasons,
@@ -57,7 +57,7 @@ function refusalOf({ question, decision }: HeldCall) {
     fault,
     detail,
     approval,
-    answer: { question, effect },
+    answer: { question, decision },
   })
 }
 
@@ -83,7 +83,7 @@ async function settle(context: Context, held: HeldCall, opened: Approval): Promi
   }
   if (approval.state === 'pending') {
     const { reasons, version: policy, world, risk } = decision
-    return { effect: 'hold', reasons, policy, world, risk, approval, answer: { question: held.question, effect: 'hold' } }
+    return { effect: 'hold', reasons, policy, world, risk, approval, answer: { question: held.question, decision } }
   }
   const ended = ENDED[approval.state]
   if (ended) return refuse(ended.fault, ended.detail, approval)
@@ -112,7 +112,7 @@ function openApproval(context: Context, { asking, target, question, decision }: 
     ttlMs: context.settings.approvalTtlMs,
   })
   const { reasons, version: policy, world, risk } = decision
-  return { effect: 'hold', reasons, policy, world, risk, approval, part, answer: { question, effect: 'hold' } }
+  return { effect: 'hold', reasons, policy, world, risk, approval, part, answer: { question, decision } }
 }
 
 /**

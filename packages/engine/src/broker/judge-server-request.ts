@@ -102,7 +102,7 @@ export async function judgeServerRequest(context: Context, request: ServerReques
   }
   const payloads = [
     { name: 'input', subject: agent, value: { server, name: method, input: params } },
-    { name: 'facts', subject: agent, value: sealedFacts(question) },
+    { name: 'facts', subject: agent, value: sealedFacts(question, decision) },
   ]
   try {
     await context.ledger.append({ changes: [insertDecision(row)], entries: [{ type: 'decision', id: row.id, body, payloads }] })

@@ -73,7 +73,7 @@ async function decide(context: Context, asking: Asking, target: Resolved): Promi
   const missing = unmet(call.door, decision.obligations)
   if (missing === undefined) return hold(context, { asking, target, question, decision })
   const { reasons, version: policy, world, risk } = decision
-  const answer = { question, effect: decision.effect }
+  const answer = { question, decision }
   return { effect: 'deny', fault: 'OBLIGATION_UNMET', detail: missing, reasons, policy, world, risk, approval: undefined, answer }
 }
 

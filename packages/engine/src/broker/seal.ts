@@ -38,7 +38,7 @@ function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolve
     policy: row.policy,
     world,
     // What policy said, where something else decided after it: an approval, an obligation, a budget.
-    said: answer && answer.effect !== row.effect ? answer.effect : undefined,
+    said: answer && answer.decision.effect !== row.effect ? answer.decision.effect : undefined,
     risk: riskBody(row),
     budgets: row.spends.length > 0 ? row.spends.map((spend) => ({ ...spend, start: isoTime(spend.start) })) : undefined,
     obligations: row.obligations.length > 0 ? row.obligations.map((obligation) => ({ ...obligation })) : undefined,
@@ -62,7 +62,7 @@ function decisionEntry(row: StoredDecision, { who, call }: Asking, tool: Resolve
   const asked: JsonObject = { server: call.server, name: call.name, input: call.input }
   if (call.onBehalfOf !== undefined) asked.onBehalfOf = call.onBehalfOf
   const payloads = [{ name: 'input', subject: who.id, value: asked }]
-  if (answer) payloads.push({ name: 'facts', subject: who.id, value: sealedFacts(answer.question) })
+  if (answer) payloads.push({ name: 'facts', subject: who.id, value: sealedFacts(answer.question, answer.decision) })
   return { type: 'decision', id: row.id, body, payloads }
 }
 

@@ -6,7 +6,7 @@ import type { Part } from '@ephor/engine/ledger'
 import type { Decision, Obligation, PolicyRequest, Reason, RiskScore } from '@ephor/engine/policy'
 
 /** So that the same question can be asked again and compared. */
-export type Answer = { question: PolicyRequest; effect: Decision['effect'] }
+export type Answer = { question: PolicyRequest; decision: Decision }
 
 type Common = {
   reasons: readonly Reason[]
@@ -36,7 +36,7 @@ export type Verdict =
  */
 export function toVerdict(decision: Exclude<Decision, { effect: 'hold' }>, question: PolicyRequest): Verdict {
   const { reasons, version: policy, world, risk } = decision
-  const answer = { question, effect: decision.effect }
+  const answer = { question, decision }
   const common = { reasons, policy, world, risk, approval: undefined, answer }
   if (decision.effect === 'permit') {
     const { obligations, charges = [] } = decision

@@ -1,8 +1,7 @@
 /** Opens the ledger on a store: compares it with its checkpoint outside, then serves appends, reads and proofs. */
 import { Fault } from '@ephor/contract'
-import { openEnvelope } from '@ephor/engine/kernel'
 import type { Clock, Json, Keys, Logger, Store } from '@ephor/engine/kernel'
-import { fromUtf8, parseVerifierKey, readCheckpoint, SALT_BYTES, toHex, verifyCommitment } from '@ephor/proof'
+import { parseVerifierKey, readCheckpoint, toHex } from '@ephor/proof'
 import type { Commitment, Receipt } from '@ephor/proof'
 import { checkOutside } from './check-outside.ts'
 import { DataKeys } from './data-keys.ts'
@@ -10,7 +9,8 @@ import type { DataKey } from './data-keys.ts'
 import { exportLedger } from './export-ledger.ts'
 import type { Appended, Described, Integrated, LedgerAttachment } from './ledger-thread.ts'
 import { makeProof, readFile } from './log-files.ts'
-import { aboutPayload, prepareEntry } from './prepare-entry.ts'
+import { prepareEntry } from './prepare-entry.ts'
+import { openPayload, readSealed } from './sealed-entries.ts'
 import { readStore } from './store.ts'
 import { toEntry } from './to-entry.ts'
 import type { EntryDraft, Ledger } from './types.ts'
@@ -92,12 +92,7 @@ export async function openLedger({ store, keys, clock, log, outside }: LedgerRoo
     const stored = await reads.payload(seq, name)
     if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
     const key = await dataKeys.find(stored.subject)
-    if (!key) return undefined
-    const plain = openEnvelope(key, aboutPayload(commitment.sha256, name, stored.subject), stored.sealed)
-    const bytes = plain.subarray(SALT_BYTES)
-    if (!verifyCommitment(commitment, plain.subarray(0, SALT_BYTES), bytes))
-      throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is not the one that was committed to`)
-    return JSON.parse(fromUtf8(bytes)) as Json
+    return key && openPayload(key, stored, commitment, seq)
   }
 
   return {
@@ -105,6 +100,7 @@ export async function openLedger({ store, keys, clock, log, outside }: LedgerRoo
     verifierKey,
     append: ({ changes, entries }) => append(changes, entries),
     payload,
+    sealed: (query) => readSealed(reads, dataKeys, query),
     async find(id) {
       const row = await reads.entryById(id)
       return row && toEntry(row)

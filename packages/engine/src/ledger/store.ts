@@ -77,6 +77,16 @@ export function readStore(store: Store) {
         .where('seq', '=', seq)
         .where('name', '=', name)
         .executeTakeFirst(),
+    /** Of all entries from one to another, both included. */
+    payloads: (from: number, to: number, names: readonly string[]) =>
+      db
+        .selectFrom('ledger_payload')
+        .select(['seq', 'name', 'subject', 'sealed'])
+        .where('tenant', '=', TENANT)
+        .where('seq', '>=', from)
+        .where('seq', '<=', to)
+        .where('name', 'in', names)
+        .execute(),
     key: async (subject: string) =>
       (await db.selectFrom('ledger_key').select('sealed').where('tenant', '=', TENANT).where('subject', '=', subject).executeTakeFirst())
         ?.sealed,

@@ -1,6 +1,7 @@
 /** What the ledger takes and gives. */
 import type { Change, Json, JsonObject } from '@ephor/engine/kernel'
 import type { Receipt } from '@ephor/proof'
+import type { SealedEntries, SealedQuery } from './sealed-entries.ts'
 
 /** Something said or done whose content is kept encrypted; the body only commits to it. */
 export type PayloadDraft = {
@@ -48,6 +49,8 @@ export interface Ledger {
   list(query: { after?: number; limit: number }): Promise<Entry[]>
   /** Decrypted and checked against its commitment; undefined when there is none by that name, or its key was destroyed. */
   payload(seq: number, name: string): Promise<Json | undefined>
+  /** Many entries with payloads at once, in order, for `openSealed` in another thread: none of them is checked here. */
+  sealed(query: SealedQuery): Promise<SealedEntries>
   /** Covers every entry acknowledged before the call. */
   head(): Promise<Head>
   /** A c2sp.org/tlog-proof@v1 text. @throws Fault NOT_FOUND when there is no such entry. */

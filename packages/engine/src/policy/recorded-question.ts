@@ -1,13 +1,14 @@
 /** How a question is kept with its decision, and read again: only what the ledger entry and its payloads don't say already. */
 import type { Json, JsonObject } from '@ephor/engine/kernel'
-import type { PolicyFacts, PolicyRequest } from './types.ts'
+import type { Decision, PolicyFacts, PolicyRequest } from './types.ts'
+import { digestOfVerdict } from './verdict-of.ts'
 
 /** What stands in the entry's body or in its payload `input`, and so not in `facts`. */
 const ELSEWHERE = new Set(['door', 'onBehalfOf', 'uri', 'name'])
 
-/** The payload `facts` of a decision. */
-export function sealedFacts({ facts }: PolicyRequest): JsonObject {
-  const kept: JsonObject = {}
+/** The payload `facts` of a decision: what policy was told, and by its digest what policy said. */
+export function sealedFacts({ facts }: PolicyRequest, answer: Decision): JsonObject {
+  const kept: JsonObject = { answer: digestOfVerdict(answer) }
   for (const [name, value] of Object.entries(facts)) {
     if (value === undefined || ELSEWHERE.has(name) || (Array.isArray(value) && value.length === 0)) continue
     kept[name] = value as Json
@@ -46,7 +47,7 @@ export function readQuestion(body: JsonObject, input: Json | undefined, facts: J
   // Both were written by `seal`, and the ledger has checked them against their commitments.
   const recorded = body as unknown as Body
   const asked = input as unknown as { server: string; name: string; input: JsonObject }
-  const kept = facts as unknown as Partial<PolicyFacts> & { now: number }
+  const { answer: _, ...kept } = facts as unknown as Partial<PolicyFacts> & { now: number; answer?: string }
   const { principal, door, onBehalfOf, session } = recorded
   return {
     principal: { type: principal.type === 'tool-server' ? 'ToolServer' : 'Agent', id: principal.id },
@@ -62,4 +63,10 @@ export function readQuestion(body: JsonObject, input: Json | undefined, facts: J
       door,
     },
   }
+}
+
+/** The digest of what policy said then, as `digestOfVerdict` makes it; undefined in records that are older than it. */
+export function readAnswer(facts: Json | undefined): string | undefined {
+  const { answer } = (facts ?? {}) as { answer?: string }
+  return answer
 }

@@ -6,8 +6,9 @@ import { digestOfWorld } from './digest.ts'
 import { openBundle } from './open-bundle.ts'
 import { openGood } from './open-bundle.fixture.ts'
 import { openGoodRoom, requestOf, world } from './policy.fixture.ts'
-import { readQuestion, sealedFacts } from './recorded-question.ts'
+import { readAnswer, readQuestion, sealedFacts } from './recorded-question.ts'
 import type { PolicyRequest } from './types.ts'
+import { digestOfVerdict } from './verdict-of.ts'
 
 const PERMIT = '@reason("r") permit (principal, action, resource);'
 const later = { ...world, agents: [...world.agents, { id: 'agt_3', name: 'Eve', owner: 'per_3', purpose: 'p', groups: ['ops'], tier: 2 }] }
@@ -144,9 +145,13 @@ test('a decision is the same again from what was recorded of it', async () => {
         ...(onBehalfOf === undefined ? {} : { onBehalfOf }),
       }
       const name = tool ?? ('uri' in named ? named.uri : (named as { name: string }).name)
-      const payloads = JSON.parse(JSON.stringify([{ server: server ?? '', name, input }, sealedFacts(request)])) as [JsonObject, JsonObject]
+      const payloads = JSON.parse(JSON.stringify([{ server: server ?? '', name, input }, sealedFacts(request, decision)])) as [
+        JsonObject,
+        JsonObject,
+      ]
       const again = readQuestion(body, ...payloads)
       expect(again && bundle.decide(again)).toEqual(decision)
+      expect(readAnswer(payloads[1])).toBe(digestOfVerdict(decision))
     }),
     { numRuns: 500 },
   )

@@ -1,0 +1,89 @@
+/** Entries with their payloads still sealed and the keys beside them, so that another thread of this process can open them. */
+import type { KeyObject } from 'node:crypto'
+import { Fault, isId } from '@ephor/contract'
+import type { IdPrefix } from '@ephor/contract'
+import { openEnvelope } from '@ephor/engine/kernel'
+import type { Json, JsonObject } from '@ephor/engine/kernel'
+import { fromUtf8, SALT_BYTES, verifyCommitment } from '@ephor/proof'
+import type { Commitment } from '@ephor/proof'
+import type { DataKeys } from './data-keys.ts'
+import { aboutPayload } from './prepare-entry.ts'
+import type { EntryRow, ReadStore, SealedPayload } from './store.ts'
+import { toEntry } from './to-entry.ts'
+
+export type SealedQuery = {
+  /** The seq before the first wanted. */
+  after: number
+  /** The last seq wanted. */
+  upTo: number
+  /** Entries looked at, wanted or not. */
+  limit: number
+  /** Only entries whose idempotency key is an id of this kind. */
+  ids: IdPrefix
+  /** Of the payloads. */
+  names: readonly string[]
+}
+
+/** Can be posted to a thread: keys are handles of this process and stay in it. */
+export type SealedEntries = {
+  entries: { row: EntryRow; payloads: SealedPayload[] }[]
+  /** By subject; a destroyed key is missing. */
+  keys: ReadonlyMap<string, KeyObject>
+  /** The last seq looked at; undefined when there was none. */
+  last: number | undefined
+}
+
+export async function readSealed(reads: ReadStore, dataKeys: DataKeys, query: SealedQuery): Promise<SealedEntries> {
+  const { after, upTo, limit, ids, names } = query
+  const rows = (await reads.entries(after + 1, limit)).filter(({ seq }) => seq <= upTo)
+  const last = rows.at(-1)?.seq
+  const wanted = rows.filter(({ id }) => isId(ids, id ?? ''))
+  const [from, to] = [wanted[0]?.seq, wanted.at(-1)?.seq]
+  const bySeq = new Map<number, SealedPayload[]>(wanted.map(({ seq }) => [seq, []]))
+  const keys = new Map<string, KeyObject>()
+  const missing = new Set<string>()
+  for (const { seq, ...payload } of from === undefined || to === undefined ? [] : await reads.payloads(from, to, names)) {
+    const { subject } = payload
+    bySeq.get(seq)?.push(payload)
+    if (keys.has(subject) || missing.has(subject)) continue
+    const key = await dataKeys.find(subject)
+    if (key) keys.set(subject, key)
+    else missing.add(subject)
+  }
+  return { entries: wanted.map((row) => ({ row, payloads: bySeq.get(row.seq) ?? [] })), keys, last }
+}
+
+/** @throws Fault STORE_CORRUPT when it does not open, or is not what was committed to. */
+export function openPayload(key: KeyObject, { name, subject, sealed }: SealedPayload, commitment: Commitment, seq: number): Json {
+  const plain = openEnvelope(key, aboutPayload(commitment.sha256, name, subject), sealed)
+  const bytes = plain.subarray(SALT_BYTES)
+  if (!verifyCommitment(commitment, plain.subarray(0, SALT_BYTES), bytes))
+    throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is not the one that was committed to`)
+  return JSON.parse(fromUtf8(bytes)) as Json
+}
+
+export type OpenedEntry = {
+  body: JsonObject
+  /** By name; undefined where there is none by that name, or its key was destroyed. */
+  payload(name: string): Json | undefined
+}
+
+/**
+ * What one of them says.
+ * @throws Fault STORE_CORRUPT when the entry is not what was hashed; so does `payload` for one that is missing or was changed.
+ */
+export function openSealed({ row, payloads }: SealedEntries['entries'][number], keys: SealedEntries['keys']): OpenedEntry {
+  const { seq, body } = toEntry(row)
+  const commitments = body['commitments'] as Record<string, Commitment> | undefined
+  return {
+    body,
+    payload(name) {
+      const commitment = commitments && Object.hasOwn(commitments, name) ? commitments[name] : undefined
+      if (!commitment) return undefined
+      const stored = payloads.find((one) => one.name === name)
+      if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
+      const key = keys.get(stored.subject)
+      return key && openPayload(key, stored, commitment, seq)
+    },
+  }
+}
