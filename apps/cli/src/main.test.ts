@@ -244,7 +244,11 @@ test('an agent on stdin calls a tool that the operator added; a stop waits for t
     .toContain('permit')
   child.kill('SIGTERM')
   expect(await exitOf(child)).toBe(0)
-  expect(heard).toMatch(/"text":"done".*"id":2/)
+  const answers = heard
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { id?: number; result?: unknown })
+  expect(answers.find(({ id }) => id === 2)?.result).toMatchObject({ content: [{ text: 'done' }] })
   agent.stdin.end()
   await exitOf(agent)
 }, 90_000)
