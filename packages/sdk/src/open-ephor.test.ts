@@ -7,6 +7,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterEach, expect, test } from 'vitest'
 import { Fault, toProblem } from '@ephor/contract'
 import { agentKeyBearer, openEphor, OutcomeUnknown, readEvents, verifyWarrant } from './index.ts'
+import type { RunPermit } from './index.ts'
 
 type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: Record<string, unknown> }
 type Answer = { status?: number; body?: unknown; drop?: true; text?: string }
@@ -165,6 +166,34 @@ test('what the program keeps itself is handed to it', async () => {
   const { url } = await world({ [CALLS]: [{ body: await permitted({ obligations }) }], [OUTCOME]: [{ body: reported('succeeded') }] })
   const ephor = openEphor({ url, credential: 'eph_1', keeps: { redact: ['ssn'] } })
   expect(await ephor.call(call, async (permit) => permit.obligations)).toMatchObject({ kind: 'done', value: obligations })
+})
+
+test('tokens that the action says it used are added up and reported, however it ends', async () => {
+  const answers = async () => ({ [CALLS]: [{ body: await permitted() }], [OUTCOME]: [{ body: reported('succeeded') }] })
+  const done = await world(await answers())
+  await done.ephor.call(call, async ({ usedTokens }) => {
+    usedTokens(1200)
+    usedTokens(34)
+    return 'ok'
+  })
+  expect(done.at(OUTCOME)[0]?.body).toEqual({ status: 'succeeded', result: 'ok', tokens: 1234 })
+  const failed = await world(await answers())
+  const run = async ({ usedTokens }: RunPermit) => {
+    usedTokens(7)
+    throw new Error('no more')
+  }
+  await expect(failed.ephor.call(call, run)).rejects.toThrow('no more')
+  expect(failed.at(OUTCOME)[0]?.body).toEqual({ status: 'failed', result: { error: 'no more' }, tokens: 7 })
+})
+
+test.each([-1, 0.5, NaN, Infinity, 2 ** 53, '5'])('%s is no count of tokens: what was counted before is reported', async (count) => {
+  const { ephor, at } = await world({ [CALLS]: [{ body: await permitted() }], [OUTCOME]: [{ body: reported('failed') }] })
+  const run = async ({ usedTokens }: RunPermit) => {
+    usedTokens(10)
+    usedTokens(count as number)
+  }
+  await expect(ephor.call(call, run)).rejects.toMatchObject({ code: 'REQUEST_INVALID', where: 'usedTokens' })
+  expect(at(OUTCOME)[0]?.body).toMatchObject({ status: 'failed', tokens: 10 })
 })
 
 test('a lost answer is asked for again under the same key; a lost report is repeated', async () => {

@@ -53,6 +53,12 @@ export type RunPermit = {
   /** What the permit is tied to: of `redact` and `sandbox` only what the options say that this program keeps. */
   obligations: readonly Obligation[]
   signal: AbortSignal
+  /**
+   * Says how many tokens of a language model the action used, once for each use: the sum is reported with the outcome,
+   * however the action ends.
+   * @throws Fault REQUEST_INVALID for what is no count.
+   */
+  usedTokens(count: number): void
 }
 
 export type CallResult<T> =
@@ -116,6 +122,21 @@ async function askUntilDecided(client: Client<typeof operations>, request: CallR
   return answer
 }
 
+/** Adds up what an action says that it used; undefined as long as it said nothing, which is not the same as 0. */
+function makeTally() {
+  let total: number | undefined
+  return {
+    total: () => total,
+    usedTokens(count: number): void {
+      const sum = (total ?? 0) + count
+      // A count that Ephor would turn down must not cost the outcome its report.
+      if (!Number.isSafeInteger(count) || count < 0 || !Number.isSafeInteger(sum))
+        throw new Fault('REQUEST_INVALID', 'tokens are counted in whole numbers from 0', { where: 'usedTokens' })
+      total = sum
+    },
+  }
+}
+
 /** When the action must be over: the strictest of the permit's time-outs and the deadline for the outcome. */
 function timeLeft({ obligations, deadline }: Permit): number {
   const timeouts = obligations.flatMap((obligation) => (obligation.kind === 'timeout' ? [obligation.ms] : []))
@@ -142,15 +163,17 @@ export function openEphor(options: EphorOptions): Ephor {
     if (named !== decision) throw new Fault('WARRANT_INVALID', 'the warrant is for another decision')
     const timeout = AbortSignal.timeout(timeLeft(permit))
     const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout
+    const { total, usedTokens } = makeTally()
     let value: T
     try {
-      value = await run({ decision, warrant, deadline: new Date(deadline), obligations, signal })
+      value = await run({ decision, warrant, deadline: new Date(deadline), obligations, signal, usedTokens })
     } catch (error) {
       const status = error instanceof OutcomeUnknown || signal.aborted ? 'unknown' : 'failed'
-      await reportOutcome(client, decision, deadline, { status, result: { error: error instanceof Error ? error.message : String(error) } })
+      const result = { error: error instanceof Error ? error.message : String(error) }
+      await reportOutcome(client, decision, deadline, { status, result, tokens: total() })
       throw error
     }
-    const outcome = await reportOutcome(client, decision, deadline, { status: 'succeeded', result: value })
+    const outcome = await reportOutcome(client, decision, deadline, { status: 'succeeded', result: value, tokens: total() })
     return { kind: 'done', decision, value, receipt, outcomeReceipt: outcome }
   }
 

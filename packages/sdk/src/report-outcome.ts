@@ -4,7 +4,7 @@ import { Fault } from '@ephor/contract'
 import type { Client } from './client.ts'
 
 type Receipt = OperationResponse<typeof callsOperations.reportOutcome>['receipt']
-type Report = { status: 'succeeded' | 'failed' | 'unknown'; result: unknown }
+type Report = { status: 'succeeded' | 'failed' | 'unknown'; result: unknown; tokens?: number | undefined }
 
 /** What JSON can't say (undefined, functions, cycles) is left out or said in words: the record must not fail the action. */
 function toJson(value: unknown): unknown {
@@ -23,7 +23,8 @@ export async function reportOutcome(
   deadline: string,
   report: Report,
 ): Promise<Receipt> {
-  const body = { status: report.status, result: toJson(report.result) as null }
+  const { status, result, tokens } = report
+  const body = { status, result: toJson(result) as null, ...(tokens === undefined ? {} : { tokens }) }
   for (let pause = 200; ; pause = Math.min(pause * 2, 5000)) {
     try {
       return (await client.reportOutcome({ params: { id: decision }, body, idempotencyKey: `${decision}/outcome` })).receipt
