@@ -1,6 +1,7 @@
 /** Puts the broker together from the rooms below it. */
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal, Principal } from '@ephor/contract'
+import { startRedactor } from '@ephor/engine/guards'
 import type { Json } from '@ephor/engine/kernel'
 import type { Entry, Receipt } from '@ephor/engine/ledger'
 import type { Tool } from '@ephor/engine/registry'
@@ -73,7 +74,7 @@ async function report(context: Context, principal: AgentPrincipal, decision: str
   if ((row.deadline ?? 0) <= context.clock.now()) throw new Fault('OUTCOME_LATE', 'the deadline has passed')
   const { status, result, tokens } = outcome
   // What is redacted is not kept either, also where the enforcement point left it in.
-  const shown = result === undefined ? {} : redacted(result, row.obligations)
+  const shown = result === undefined ? {} : await redacted(context.redactor, result, row.obligations)
   return appendOutcome(context, row, { status, tokens, by: 'enforcement-point', ...('withheld' in shown ? {} : shown) })
 }
 
@@ -125,8 +126,10 @@ export function createBroker(rooms: BrokerRooms): Broker {
     novelty: makeNovelty(decisions),
     sessions: makeSessions(decisions),
     decisions,
-    delayed: makeDelayedWrites(rooms.clock.now, (error) =>
-      rooms.log.error({ err: error }, 'an answer that was given could not be recorded'),
+    redactor: startRedactor(),
+    delayed: makeDelayedWrites(
+      () => rooms.clock.now(),
+      (error) => rooms.log.error({ err: error }, 'an answer that was given could not be recorded'),
     ),
     tell(kind, decision) {
       if (kind === 'outcome') inFlight.delete(decision.id)
@@ -196,6 +199,7 @@ export function createBroker(rooms: BrokerRooms): Broker {
     },
     close() {
       clearInterval(sweeper)
+      context.redactor.close()
     },
   }
 }

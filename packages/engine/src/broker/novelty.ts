@@ -7,6 +7,8 @@ const MAX_PAIRS = 50_000
 export interface Novelty {
   /** True when this agent was never permitted this tool. */
   isNovel(agent: string, server: string, tool: string): Promise<boolean>
+  /** Whether a permit of this pair has still to be written down. */
+  isUnwritten(agent: string, server: string, tool: string): boolean
   /** A permit was sealed. */
   permitted(agent: string, server: string, tool: string): void
 }
@@ -21,6 +23,7 @@ export function makeNovelty(decisions: Pick<Decisions, 'everPermitted'>): Novelt
   }
   return {
     permitted,
+    isUnwritten: (agent, server, tool) => !known.has(keyOf(agent, server, tool)),
     async isNovel(agent, server, tool) {
       if (known.has(keyOf(agent, server, tool))) return false
       const isKnown = await decisions.everPermitted(agent, server, tool)

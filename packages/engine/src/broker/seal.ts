@@ -11,7 +11,7 @@ import { kept, timeoutOf } from './obligations.ts'
 import { digestCall } from './resolve.ts'
 import type { Known, Resolved, Unresolved } from './resolve.ts'
 import type { Ended } from './run-bounded.ts'
-import { idempotencyOf, insertDecision, setOutcome } from './store.ts'
+import { idempotencyOf, insertDecision, insertPermitted, setOutcome } from './store.ts'
 import type { StoredDecision } from './store.ts'
 import type { Asked, DecisionRow, OutcomeStatus, Performed, Permitted } from './types.ts'
 import type { Verdict } from './verdict.ts'
@@ -127,11 +127,14 @@ export async function sealIntent(context: Context, asking: Asking, target: Resol
   const row = toRow(context, asking, target, verdict)
   const entry = decisionEntry(row, asking, knownOf(target)?.tool, verdict)
   const { changes = [], entries = [] } = verdict.part ?? {}
-  const [receipt] = await context.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entry, ...entries] })
+  const { effect, agent, server, tool } = row
+  const isFirst = effect === 'permit' && tool !== undefined && context.novelty.isUnwritten(agent, server, tool)
+  const own = isFirst ? [insertDecision(row), insertPermitted(agent, server, tool)] : [insertDecision(row)]
+  const [receipt] = await context.ledger.append({ changes: [...own, ...changes], entries: [entry, ...entries] })
   if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
   if (verdict.part && verdict.approval) await context.approvals.announce(verdict.approval.id)
-  if (row.effect === 'permit' && row.tool !== undefined) context.novelty.permitted(row.agent, row.server, row.tool)
-  if (row.effect === 'permit') context.sessions.permitted(row.session)
+  if (effect === 'permit' && tool !== undefined) context.novelty.permitted(agent, server, tool)
+  if (effect === 'permit') context.sessions.permitted(row.session)
   context.tell('decision', row)
   return toAsked(context, row, receipt, verdict.approval)
 }

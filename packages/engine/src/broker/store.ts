@@ -35,7 +35,10 @@ type DecisionTable = {
   outcome: OutcomeStatus | null
   outcome_at: number | null
 }
-type Tables = { broker_decision: DecisionTable }
+type Tables = {
+  broker_decision: DecisionTable
+  broker_permitted: { tenant: string; agent: string; server: string; tool: string }
+}
 
 /** A row with what only recovery and repeated requests need. */
 export type StoredDecision = DecisionRow & { idempotency: string | undefined; deadline: number | undefined }
@@ -78,6 +81,14 @@ export function insertDecision(row: StoredDecision): Change {
       row.riskScore ? JSON.stringify(row.riskScore) : null,
       row.spends.length > 0 ? JSON.stringify(row.spends) : null,
     ],
+  }
+}
+
+/** Written with the first permit of a pair; two at once are one. */
+export function insertPermitted(agent: string, server: string, tool: string): Change {
+  return {
+    sql: 'INSERT INTO broker_permitted (tenant, agent, server, tool) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    params: [TENANT, agent, server, tool],
   }
 }
 
@@ -141,16 +152,10 @@ export function readDecisions(store: Store) {
         .executeTakeFirstOrThrow()
       return { calls, startedAt: startedAt ?? undefined }
     },
-    /** Was this agent ever permitted this tool? One step into an index. */
+    /** Was this agent ever permitted this tool? */
     async everPermitted(agent: string, server: string, tool: string): Promise<boolean> {
-      const permits = store.reader<Tables>().selectFrom('broker_decision').select('id').where('tenant', '=', TENANT)
-      const row = await permits
-        .where('agent', '=', agent)
-        .where('server', '=', server)
-        .where('tool', '=', tool)
-        .where('effect', '=', sql.lit('permit'))
-        .limit(1)
-        .executeTakeFirst()
+      const pairs = store.reader<Tables>().selectFrom('broker_permitted').select('tool').where('tenant', '=', TENANT)
+      const row = await pairs.where('agent', '=', agent).where('server', '=', server).where('tool', '=', tool).executeTakeFirst()
       return row !== undefined
     },
     /** Newest first: ids sort by time. */

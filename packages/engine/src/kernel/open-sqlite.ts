@@ -6,7 +6,7 @@ import { Fault, FAULTS } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
-import type { ThreadData, ThreadReply, ThreadRequest, UnitResult } from './sqlite-thread.ts'
+import type { SentUnit, ThreadData, ThreadReply, ThreadRequest, UnitResult } from './sqlite-thread.ts'
 import type { Migrations, Store, Unit } from './store.ts'
 
 /** Units in one transaction at most: beyond this, latency grows and throughput does not. */
@@ -107,13 +107,31 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
 
   async function send(batch: readonly Waiting[]): Promise<void> {
     try {
-      const results = (await ask({ id: nextId++, kind: 'commit', units: batch.map(({ unit }) => unit) })) as UnitResult[]
+      const statements: string[] = []
+      const units = batch.map(({ unit }) => toSent(unit, statements))
+      const results = (await ask({ id: nextId++, kind: 'commit', statements, units })) as UnitResult[]
       for (const [i, result] of results.entries()) {
         if (result.ok) batch[i]?.resolve(result.value)
         else batch[i]?.reject(toFault(result.code, result.detail))
       }
     } catch (fault) {
       for (const waiter of batch) waiter.reject(fault as Fault)
+    }
+  }
+
+  /** The same few texts come again and again: each crosses once. */
+  const known = new Map<string, number>()
+  function toSent({ changes, attachment }: Unit, statements: string[]): SentUnit {
+    return {
+      changes: changes.map(({ sql, params, rows, fault }) => {
+        let statement = known.get(sql)
+        if (statement === undefined) {
+          known.set(sql, (statement = known.size))
+          statements.push(sql)
+        }
+        return { statement, params, rows, fault }
+      }),
+      attachment,
     }
   }
 

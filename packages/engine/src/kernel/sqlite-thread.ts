@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import Database from 'better-sqlite3'
-import type { StoreExtension, Unit } from './store.ts'
+import type { SqlValue, StoreExtension } from './store.ts'
 
 export type ThreadData = {
   file: string
@@ -12,8 +12,13 @@ export type ThreadData = {
   extension: { module: string; options: unknown } | undefined
 }
 
+/** A change as it crosses: its text went over once before, and is named by its place since then. */
+export type SentChange = { statement: number; params: readonly SqlValue[]; rows: number | undefined; fault: string | undefined }
+export type SentUnit = { changes: SentChange[]; attachment: unknown }
+
 export type ThreadRequest =
-  | { id: number; kind: 'commit'; units: Unit[] }
+  /** `statements`: texts that were not sent before, in the order of their numbers. */
+  | { id: number; kind: 'commit'; statements: string[]; units: SentUnit[] }
   | { id: number; kind: 'call'; method: string; argument: unknown }
   | { id: number; kind: 'close' }
 
@@ -67,12 +72,8 @@ function migrate(db: Database.Database, migrations: ThreadData['migrations']): v
 }
 
 function makeCommit(db: Database.Database, extension: StoreExtension | undefined) {
-  const prepared = new Map<string, Database.Statement>()
-  const prepare = (sql: string) => {
-    let statement = prepared.get(sql)
-    if (!statement) prepared.set(sql, (statement = db.prepare(sql)))
-    return statement
-  }
+  const texts: string[] = []
+  const prepared: Database.Statement[] = []
   const [begin, commit, rollback, save, release, undo] = [
     'BEGIN IMMEDIATE',
     'COMMIT',
@@ -90,16 +91,16 @@ function makeCommit(db: Database.Database, extension: StoreExtension | undefined
   ]
 
   /** @throws RowsMismatch, a fault of the extension, or what SQLite says */
-  function apply(unit: Unit): UnitResult {
-    for (const change of unit.changes) {
-      const { changes } = prepare(change.sql).run(...change.params)
-      if (change.rows !== undefined && changes !== change.rows) throw new RowsMismatch(change.fault ?? 'CONFLICT')
+  function apply(unit: SentUnit): UnitResult {
+    for (const { statement, params, rows, fault } of unit.changes) {
+      const { changes } = (prepared[statement] ??= db.prepare(texts[statement] ?? '')).run(...params)
+      if (rows !== undefined && changes !== rows) throw new RowsMismatch(fault ?? 'CONFLICT')
     }
     return { ok: true, value: unit.attachment === undefined ? undefined : extension?.apply(unit.attachment) }
   }
 
   /** Each unit by itself: one that fails is undone, and the others stay. */
-  function applyAlone(unit: Unit): UnitResult {
+  function applyAlone(unit: SentUnit): UnitResult {
     save.run()
     try {
       const result = apply(unit)
@@ -119,7 +120,7 @@ function makeCommit(db: Database.Database, extension: StoreExtension | undefined
     }
   }
 
-  function attempt(units: Unit[], one: (unit: Unit) => UnitResult): UnitResult[] {
+  function attempt(units: SentUnit[], one: (unit: SentUnit) => UnitResult): UnitResult[] {
     begin.run()
     extension?.begin()
     try {
@@ -132,7 +133,8 @@ function makeCommit(db: Database.Database, extension: StoreExtension | undefined
     }
   }
 
-  return (units: Unit[]): UnitResult[] => {
+  return (statements: string[], units: SentUnit[]): UnitResult[] => {
+    texts.push(...statements)
     let results: UnitResult[]
     try {
       // A savepoint costs as much as the rows of a unit, and nearly every batch succeeds as a whole.
@@ -157,7 +159,7 @@ async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Pro
   port.on('message', (request: ThreadRequest) => {
     const { id } = request
     try {
-      if (request.kind === 'commit') port.postMessage({ id, results: commit(request.units) } satisfies ThreadReply)
+      if (request.kind === 'commit') port.postMessage({ id, results: commit(request.statements, request.units) } satisfies ThreadReply)
       else if (request.kind === 'call')
         port.postMessage({ id, value: extension?.call(request.method, request.argument) } satisfies ThreadReply)
       else {
