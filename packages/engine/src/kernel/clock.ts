@@ -15,11 +15,17 @@ export const systemClock: Clock = {
   id: (prefix) => makeId(prefix, Date.now(), freshBytes(10)),
 }
 
-let last = { ms: Number.NaN, text: '' }
+const written = new Map<number, string>()
+const MAX_WRITTEN = 256
 
 /** RFC 3339 in UTC with milliseconds: the one form of time in bodies and answers. */
 export function isoTime(ms: number): string {
-  // Many entries share a millisecond.
-  if (last.ms !== ms) last = { ms, text: new Date(ms).toISOString() }
-  return last.text
+  // Many entries share a millisecond, and many permits a deadline.
+  let text = written.get(ms)
+  if (text === undefined) {
+    text = new Date(ms).toISOString()
+    if (written.size >= MAX_WRITTEN) written.clear()
+    written.set(ms, text)
+  }
+  return text
 }

@@ -1,9 +1,11 @@
 /** Turns a draft into what is stored: the canonical body with its commitments, and the sealed payloads. */
+import { hash } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import { freshBytes, isoTime, sealEnvelope } from '@ephor/engine/kernel'
 import type { JsonObject } from '@ephor/engine/kernel'
-import { canonicalize, concatBytes, makeCommitment, MAX_ENTRY_BYTES, SALT_BYTES, utf8 } from '@ephor/proof'
+import { canonicalize, MAX_ENTRY_BYTES, SALT_BYTES } from '@ephor/proof'
+import type { Commitment } from '@ephor/proof'
 import { TENANT } from './store.ts'
 import type { SealedPayload } from './store.ts'
 import type { EntryDraft } from './types.ts'
@@ -16,6 +18,14 @@ const RESERVED = ['v', 'type', 'id', 'at', 'tenant', 'commitments']
 /** What a sealed payload belongs to: the commitment is unique by its salt, so that none can be moved to another entry. */
 export function aboutPayload(commitment: string, name: string, subject: string): string {
   return `ledger/${TENANT}/payload/${commitment}/${name}/${subject}`
+}
+
+/** Salt || text: what is committed to (as proof's `makeCommitment` does) and what is sealed are the same bytes, made once. */
+function saltedBytes(text: string): Buffer {
+  const salted = Buffer.allocUnsafe(SALT_BYTES + Buffer.byteLength(text))
+  salted.set(freshBytes(SALT_BYTES))
+  salted.write(text, SALT_BYTES)
+  return salted
 }
 
 /**
@@ -32,15 +42,11 @@ export function prepareEntry(draft: EntryDraft, at: number, keyOf: (subject: str
   if (draft.payloads && draft.payloads.length > 0) {
     const commitments: JsonObject = {}
     for (const { name, subject, value } of draft.payloads) {
-      const salt = freshBytes(SALT_BYTES)
-      const bytes = utf8(canonicalize(value))
-      const commitment = makeCommitment(salt, bytes)
+      const salted = saltedBytes(canonicalize(value))
+      const commitment: Commitment = { sha256: `sha256:${hash('sha256', salted, 'hex')}`, bytes: salted.length - SALT_BYTES }
       commitments[name] = commitment
-      payloads.push({
-        name,
-        subject,
-        sealed: sealEnvelope(keyOf(subject), aboutPayload(commitment.sha256, name, subject), concatBytes(salt, bytes)),
-      })
+      const sealed = sealEnvelope(keyOf(subject), aboutPayload(commitment.sha256, name, subject), salted)
+      payloads.push({ name, subject, sealed })
     }
     body['commitments'] = commitments
   }
