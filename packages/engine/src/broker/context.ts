@@ -2,6 +2,7 @@
 import type { AgentPrincipal } from '@ephor/contract'
 import type { Approvals } from '@ephor/engine/approvals'
 import type { Budgets } from '@ephor/engine/budgets'
+import type { Redactor } from '@ephor/engine/guards'
 import type { Identity } from '@ephor/engine/identity'
 import type { Clock, Logger, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
@@ -44,6 +45,7 @@ export type Context = BrokerRooms & {
   novelty: Novelty
   sessions: Sessions
   decisions: Decisions
+  redactor: Redactor
   delayed: DelayedWrites
   tell(kind: 'decision' | 'outcome', row: DecisionRow): void
 }

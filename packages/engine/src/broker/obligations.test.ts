@@ -87,6 +87,18 @@ describe('redact', () => {
     expect(result).toBeUndefined()
   })
 
+  test('of results that are built to be slow stops no other call, and what is too much is withheld', async () => {
+    const slow = { content: [{ type: 'text', text: `${SSN} ${'6 '.repeat(250_000)}` }] }
+    let isOver = false
+    const all = Promise.all(Array.from({ length: 70 }, () => perform('look', {}, answering(slow)))).finally(() => (isOver = true))
+    expect(await perform('note', {}, answering(SSN))).toMatchObject({ kind: 'done' })
+    expect(isOver).toBe(false)
+    const ended = await all
+    expect(ended.every((one) => one.kind === 'done' || (one.kind === 'failed' && one.fault === 'OBLIGATION_UNMET'))).toBe(true)
+    expect(ended.filter(({ kind }) => kind === 'done').length).toBeGreaterThanOrEqual(64)
+    expect(ended.some((one) => JSON.stringify(one).includes(SSN))).toBe(false)
+  }, 60_000)
+
   test('leaves results of other permits alone', async () => {
     expect(await perform('note', {}, answering(SSN))).toMatchObject({ value: SSN })
   })

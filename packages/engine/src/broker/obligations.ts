@@ -1,6 +1,6 @@
 /** What a permit is tied to, where it concerns how a call runs and what comes back; rate limits have a file of their own. */
 import { isRedactionCategory } from '@ephor/contract'
-import { redact } from '@ephor/engine/guards'
+import type { Redactor } from '@ephor/engine/guards'
 import type { Json } from '@ephor/engine/kernel'
 import type { Obligation } from '@ephor/engine/policy'
 import { digestOf } from './digest.ts'
@@ -29,20 +29,20 @@ export function unmet(door: Door, obligations: readonly Obligation[]): string | 
 type Shown = { value: Json; redacted?: Record<string, number> } | { withheld: string }
 
 /** A value as it may leave: without what is to be redacted, or not at all. */
-export function redacted(value: Json, obligations: readonly Obligation[]): Shown {
+export async function redacted(redactor: Redactor, value: Json, obligations: readonly Obligation[]): Promise<Shown> {
   const categories = categoriesOf(obligations)
   if (categories.length === 0) return { value }
   const known = categories.filter(isRedactionCategory)
   if (known.length < categories.length) return { withheld: 'nothing here can tell what is to be redacted' }
-  const result = redact(value, known)
+  const result = await redactor.redact(value, known)
   if (result.kind === 'unexaminable') return { withheld: result.detail }
   return { value: result.value, ...(Object.keys(result.found).length > 0 ? { redacted: result.found } : {}) }
 }
 
 /** How a call ended, as the agent and the record get it: a tool server's words for a failure are examined like a result. */
-export function redactEnded(ended: Ended, obligations: readonly Obligation[]): Ended {
+export async function redactEnded(redactor: Redactor, ended: Ended, obligations: readonly Obligation[]): Promise<Ended> {
   const { status } = ended
-  const shown = redacted('fault' in ended ? ended.detail : ended.value, obligations)
+  const shown = await redacted(redactor, 'fault' in ended ? ended.detail : ended.value, obligations)
   if ('withheld' in shown) {
     const detail = `the call ended as ${status}, but what it answered is withheld: ${shown.withheld}`
     return { status, fault: 'OBLIGATION_UNMET', detail }

@@ -19,7 +19,7 @@ import type { Verdict } from './verdict.ts'
 export async function perform(context: Context, call: Call, run: Run): Promise<Performed> {
   const asked = await ask(context, call)
   if (asked.kind !== 'permitted') return asked
-  const ended = redactEnded(await runBounded(asked, run, call.signal), asked.obligations)
+  const ended = await redactEnded(context.redactor, await runBounded(asked, run, call.signal), asked.obligations)
   return sealOutcome(context, asked, ended)
 }
 

@@ -15,16 +15,20 @@ const DETECTORS: Record<RedactionCategory, { find: Detector; least: number; need
   secret: { find: secret, least: 16, needs: /[-_.A-Z]/ },
 }
 
+/** A name is tried against each value under it: one that goes on and on must not make that slow. */
+const NAME_CHARS = 100
+
 /**
  * What is found of these categories, in order and without overlaps: of two that overlap, one stretch is made under the
  * name of the first.
  * @param name the key that the text stands under; some numbers are known by their name only
  */
 export function detect(text: string, categories: readonly RedactionCategory[], name = ''): Found[] {
+  const shortName = name.slice(0, NAME_CHARS)
   const all = categories
     .flatMap((category) => {
       const { find, least, needs } = DETECTORS[category]
-      return text.length < least || !needs.test(text) ? [] : find(text, name).map((span): Found => ({ ...span, category }))
+      return text.length < least || !needs.test(text) ? [] : find(text, shortName).map((span): Found => ({ ...span, category }))
     })
     .toSorted((a, b) => a.start - b.start || b.end - a.end)
   const found: Found[] = []

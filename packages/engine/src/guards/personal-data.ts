@@ -17,57 +17,61 @@ const ABOUT_SSN = /ssn|social.{0,3}sec/iu
 /** How far before a number its name may stand. */
 const NEAR = 40
 
-export const ssn: Detector = (text, name) => [
-  ...spansOf(text, SSN),
-  ...spansOf(text, BARE_SSN, ({ index }) => ABOUT_SSN.test(name) || ABOUT_SSN.test(text.slice(Math.max(0, index - NEAR), index))),
-]
+export const ssn: Detector = (text, name) => {
+  const isNamed = ABOUT_SSN.test(name)
+  const isAbout = ({ index }: RegExpExecArray) => isNamed || ABOUT_SSN.test(text.slice(Math.max(0, index - NEAR), index))
+  return [...spansOf(text, SSN), ...spansOf(text, BARE_SSN, isAbout)]
+}
 
 const upTo = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
-/** Leading digits of issuers, with the lengths that each gives out. */
-const ISSUERS: readonly [RegExp, readonly number[]][] = [
-  [/^4/, [13, 16, 19]],
-  [/^3[47]/, [15]],
-  [/^3(?:0[0-5]|[689])/, [14, 16]],
-  [/^35/, [16]],
-  [/^(?:2131|1800)/, [15]],
-  [/^2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)/, [16]],
-  [/^5[1-5]/, [16]],
-  [/^62/, upTo(16, 19)],
-  [/^(?:50|5[6-9]|6)/, upTo(12, 19)],
+/** The first four digits of issuers' numbers, from and to, with the lengths that each gives out. */
+const ISSUERS: readonly [number, number, readonly number[]][] = [
+  [4000, 4999, [13, 16, 19]],
+  [3400, 3499, [15]],
+  [3700, 3799, [15]],
+  [3000, 3059, [14, 16]],
+  [3600, 3699, [14, 16]],
+  [3800, 3999, [14, 16]],
+  [3500, 3599, [16]],
+  [1800, 1800, [15]],
+  [2131, 2131, [15]],
+  [2221, 2720, [16]],
+  [5100, 5599, [16]],
+  [6200, 6299, upTo(16, 19)],
+  [5000, 5099, upTo(12, 19)],
+  [5600, 6999, upTo(12, 19)],
 ]
-/** Where a group of digits begins that a card number can begin with. */
-const GROUP = /(?<!\d)[1-6]/gu
-const IS_GAP = new RegExp(GAP, 'u')
+/** The lengths of numbers that begin with these four digits, the longest first. */
+const LENGTHS = upTo(0, 9999).map((first) => {
+  const lengths = ISSUERS.flatMap(([from, to, some]) => (from <= first && first <= to ? some : []))
+  return [...new Set(lengths)].toSorted((a, b) => b - a)
+})
+/** Digits with at most one gap before each; enough of them for a card number. */
+const RUN = new RegExp(String.raw`\d(?:${GAP}?\d){11,}`, 'gu')
 const isDigit = (code: number) => code >= 48 && code <= 57
 
-/** Up to 19 digits from here, with at most one gap before each, and where each ends. */
-function digitsFrom(text: string, start: number): { digits: string; ends: number[] } {
-  const ends: number[] = []
-  let digits = ''
-  for (let at = start; digits.length < 19; at++) {
-    const isAfterGap = !isDigit(text.charCodeAt(at)) && IS_GAP.test(text[at] ?? '')
-    if (isAfterGap) at++
-    if (!isDigit(text.charCodeAt(at))) break
-    digits += text[at]
-    ends.push(at + 1)
+/**
+ * Card numbers begin and end where a group of digits does. Of those that begin together the longest counts, since what
+ * follows a number may be more digits: `4111 1111 1111 1111 12/27`.
+ */
+function cardsIn(run: string, offset: number): Span[] {
+  const digits = run.replaceAll(/\D/g, '')
+  const places = new Uint32Array(digits.length)
+  for (let at = 0, n = 0; at < run.length; at++) if (isDigit(run.charCodeAt(at))) places[n++] = at
+  // What is beside a run is a gap too many, or no digit at all.
+  const isApart = (n: number) => n === 0 || n === digits.length || (places[n] ?? 0) - (places[n - 1] ?? 0) > 1
+  const found: Span[] = []
+  for (let first = 0; first <= digits.length - 12; first++) {
+    if (!isApart(first)) continue
+    const lengths = LENGTHS[Number(digits.slice(first, first + 4))] ?? []
+    const length = lengths.find((one) => first + one <= digits.length && isApart(first + one) && isLuhn(digits.slice(first, first + one)))
+    if (length !== undefined) found.push({ start: offset + (places[first] ?? 0), end: offset + (places[first + length - 1] ?? 0) + 1 })
   }
-  return { digits, ends }
+  return found
 }
 
-/** The longest card number that begins here, since what follows it may be more digits: `4111 1111 1111 1111 12/27`. */
-function cardAt(text: string, start: number): Span | undefined {
-  const { digits, ends } = digitsFrom(text, start)
-  if (digits.length < 12) return undefined
-  const lengths = ISSUERS.flatMap(([prefix, some]) => (prefix.test(digits) ? some : []))
-  for (const length of lengths.toSorted((a, b) => b - a)) {
-    const end = ends[length - 1]
-    if (end !== undefined && !isDigit(text.charCodeAt(end)) && isLuhn(digits.slice(0, length))) return { start, end }
-  }
-  return undefined
-}
-
-export const creditCard: Detector = (text) => matchesOf(text, GROUP).flatMap(({ index }) => cardAt(text, index) ?? [])
+export const creditCard: Detector = (text) => matchesOf(text, RUN).flatMap(({ 0: run, index }) => cardsIn(run, index))
 
 /** The IBAN registry's length for each country. */
 const IBAN_LENGTHS = new Map(
@@ -100,9 +104,11 @@ export const iban: Detector = (text) =>
       : []
   })
 
-const EMAIL = /[\p{L}\p{N}._%+'-]{1,64}@(?:[\p{L}\p{N}][\p{L}\p{N}-]{0,62}\.){1,8}\p{L}{2,63}/gu
+/** From each @, what stands before it is looked at once: no start is tried that leads to the same @. */
+const EMAIL = /@(?<=([\p{L}\p{N}._%+'-]{1,64})@)(?:[\p{L}\p{N}][\p{L}\p{N}-]{0,62}\.){1,8}\p{L}{2,63}/gu
 
-export const email: Detector = (text) => spansOf(text, EMAIL)
+export const email: Detector = (text) =>
+  matchesOf(text, EMAIL).map(({ 0: rest, 1: local = '', index }) => ({ start: index - local.length, end: index + rest.length }))
 
 const STEP = String.raw`[ .\u00a0\u2007\u2009\u202f\u2010-\u2015/-]`
 const PHONES = [
@@ -119,16 +125,21 @@ const BARE_PHONE = new RegExp(String.raw`(?<!\d)\d(?:${STEP}?\d){6,14}(?!\d)`, '
 /** Digits alone count where the words before them say that they are a telephone number. */
 const ABOUT_PHONE = /\b(?:tel|phone|mobile|cell|fax|call(?: \w{1,10}){0,3})\b.{0,20}$|phone|mobile/iu
 
-export const phone: Detector = (text, name) => [
-  ...PHONES.flatMap((pattern) => spansOf(text, pattern, ([match]) => digitsOf(match).length >= 8)),
-  ...spansOf(text, BARE_PHONE, ({ index }) => ABOUT_PHONE.test(name) || ABOUT_PHONE.test(text.slice(Math.max(0, index - NEAR), index))),
-]
+export const phone: Detector = (text, name) => {
+  const isNamed = ABOUT_PHONE.test(name)
+  const isAbout = ({ index }: RegExpExecArray) => isNamed || ABOUT_PHONE.test(text.slice(Math.max(0, index - NEAR), index))
+  return [
+    ...PHONES.flatMap((pattern) => spansOf(text, pattern, ([match]) => digitsOf(match).length >= 8)),
+    ...spansOf(text, BARE_PHONE, isAbout),
+  ]
+}
 
 const ADDRESS = /(?<![\w.:])[0-9A-Fa-f:.]{3,45}(?![0-9A-Fa-f:]|\.\d)/gu
 
 /** With a port, or the full stop of a sentence, after it. */
 export const ip: Detector = (text) =>
   matchesOf(text, ADDRESS).flatMap(({ 0: run, index: start }) => {
+    if (!/[.:]/.test(run)) return []
     const found = [run, run.replace(/[.:]+$/, ''), run.replace(/:\d+$/, '')].find((one) => isIPv4(one) || (isIPv6(one) && /\d/.test(one)))
     return found === undefined ? [] : { start, end: start + found.length }
   })
