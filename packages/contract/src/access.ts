@@ -6,10 +6,10 @@ const Text = z.string().min(1).max(1024)
 const Properties = z.record(z.string(), z.json())
 
 /** Section 5: unknown members are ignored; here they are kept, since drafts before 1.0 put properties there. */
-export const AccessEntity = z.looseObject({ type: Text, id: Text, properties: Properties.optional() })
-export const AccessAction = z.object({ name: Text, properties: Properties.optional() })
+const AccessEntity = z.looseObject({ type: Text, id: Text, properties: Properties.optional() })
+const AccessAction = z.object({ name: Text, properties: Properties.optional() })
 
-export const EvaluationRequest = z.object({
+const EvaluationRequest = z.object({
   subject: AccessEntity,
   action: AccessAction,
   resource: AccessEntity,
@@ -29,7 +29,7 @@ const EvaluationsRequest = z.object({
   options: z.looseObject({ evaluations_semantic: Semantic.optional() }).optional(),
 })
 
-export const EvaluationAnswer = z.object({
+const EvaluationAnswer = z.object({
   decision: z.boolean(),
   context: z
     .record(z.string(), z.json())

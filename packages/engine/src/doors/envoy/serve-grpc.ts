@@ -12,7 +12,7 @@ import { check } from './check.ts'
 import type { Checked } from './check.ts'
 import type { HeldRequest } from './read-request.ts'
 
-export const PROTO = fileURLToPath(new URL('./authorization.proto', import.meta.url))
+const PROTO = fileURLToPath(new URL('./authorization.proto', import.meta.url))
 
 type CheckRequest = {
   attributes: { request: { http: HeldRequest | null } | null; contextExtensions: Record<string, string> } | null

@@ -12,8 +12,8 @@ import { startCedar } from '../start-cedar.ts'
 import type { Cedar } from '../start-cedar.ts'
 import type { Finding, PolicyFiles, PolicyWorld } from '../types.ts'
 
-export const SCHEMA_FILE = 'schema.cedarschema'
-export const DIRECTORY_FILE = 'entities.json'
+const SCHEMA_FILE = 'schema.cedarschema'
+const DIRECTORY_FILE = 'entities.json'
 
 const MAX_FILES = 200
 const MAX_TOTAL = 8 * 1024 * 1024
