@@ -148,7 +148,10 @@ test('the policy pack decides as its tests say, and a wrong expectation fails', 
     out: expect.stringContaining('expected permit, got deny (POLICY_NO_PERMIT)'),
   })
   writeFileSync(join(folderOf, 'a.test.yaml'), 'cases: []\n')
-  expect(await ephor('policy', 'test', folderOf)).toMatchObject({ err: expect.stringContaining('a.test.yaml#/world') })
+  expect(await ephor('policy', 'test', folderOf)).toMatchObject({
+    code: EXIT.failed,
+    out: expect.stringContaining('a.test.yaml:1:1: error CASES_INVALID: world'),
+  })
 })
 
 test('doctor finds everything in order, and login makes a link', async () => {

@@ -12,8 +12,17 @@ import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/i
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { Keys, Logger } from '@ephor/engine/kernel'
 import { ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
-import { declaredBudgets, mountPolicy, mountPolicyAnalysis, openApplications, openPolicy, policyMigrations } from '@ephor/engine/policy'
-import { mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
+import {
+  declaredBudgets,
+  mountPolicy,
+  mountPolicyAnalysis,
+  openApplications,
+  openPolicy,
+  policyMigrations,
+  reportTests,
+} from '@ephor/engine/policy'
+import type { PolicyFiles } from '@ephor/engine/policy'
+import { confine, mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
 import { mountRollouts, openRollouts, rolloutsMigrations } from '@ephor/engine/rollouts'
 import { mountVault, openVault, vaultMigrations } from '@ephor/engine/vault'
 import type { FastifyInstance } from 'fastify'
@@ -101,7 +110,8 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     }
     registry.on(followWorld)
     identity.on(followWorld)
-    const rollouts = await openRollouts({ store, ledger, policy, clock, log, people: () => identity.people() })
+    const runTests = (files: PolicyFiles) => reportTests(files, confine)
+    const rollouts = await openRollouts({ store, ledger, policy, clock, log, people: () => identity.people(), runTests })
     closers.push(() => rollouts.close())
     const inGroup = (person: string, group: string) => identity.person(person)?.groups.includes(group) === true
     const approvals = openApprovals({ store, ledger, clock, log, inGroup })

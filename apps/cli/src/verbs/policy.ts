@@ -1,10 +1,7 @@
 /** `ephor policy`: what is active, whether a folder is right, and whether it decides as its tests say. */
-import { readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { Command } from 'commander'
-import { Fault } from '@ephor/contract'
 import type { PolicyFinding } from '@ephor/contract'
-import { settingsOf } from '../connection.ts'
 import type { CommonOptions } from '../connection.ts'
 import { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -21,44 +18,14 @@ import { addReview } from '../policy/review.ts'
 import { addRollback } from '../policy/rollback.ts'
 import { addRollout } from '../policy/rollout.ts'
 import { sarifOf } from '../policy/sarif.ts'
+import { addTest } from '../policy/test.ts'
 import { addVersions } from '../policy/versions.ts'
-import { readCaseFile } from '../policy-tests/case-file.ts'
-import { runCases } from '../policy-tests/run-cases.ts'
-import { examples, served, withCommon, withServer } from '../verb.ts'
-
-function filesIn(folder: string, ending: string): string[] {
-  try {
-    return readdirSync(folder)
-      .filter((name) => name.endsWith(ending) && !name.startsWith('.'))
-      .toSorted()
-  } catch (error) {
-    throw new Fault('NOT_FOUND', `the policy folder can't be read: ${(error as Error).message}`, { where: folder })
-  }
-}
+import { examples, served, withServer } from '../verb.ts'
 
 function showFindings(io: Io, folder: string, findings: readonly PolicyFinding[]): void {
   for (const { severity, code, file, line: at, column, message, suggestion } of findings) {
     line(io, `${join(folder, file)}:${at}:${column}: ${severity} ${code}: ${plain(message)}${suggestion ? ` ${plain(suggestion)}` : ''}`)
   }
-}
-
-async function test(io: Io, options: CommonOptions, given: string | undefined): Promise<void> {
-  const folder = given === undefined ? settingsOf(io, options).policyFolder : resolve(io.folder, given)
-  const names = filesIn(folder, '.test.yaml')
-  if (names.length === 0) throw new Fault('NOT_FOUND', `${folder} has no *.test.yaml`, { where: folder })
-  const results = []
-  for (const file of names) {
-    const cases = await runCases(folder, readCaseFile(join(folder, file)))
-    results.push(...cases.map((result) => ({ file, ...result })))
-  }
-  const failed = results.filter(({ ok }) => !ok)
-  if (options.json) json(io, { ok: failed.length === 0, results })
-  else {
-    for (const { ok, file, name, expected, got } of results)
-      line(io, ok ? `ok    ${plain(name)}` : `FAIL  ${plain(name)} (${file}): expected ${plain(expected)}, got ${plain(got)}`)
-    line(io, `${results.length - failed.length} of ${results.length} cases as expected.`)
-  }
-  if (failed.length > 0) throw new ExitCode(EXIT.failed)
 }
 
 export function addPolicy(program: Command, io: Io): void {
@@ -128,15 +95,7 @@ export function addPolicy(program: Command, io: Io): void {
   )
   examples(check, 'policy check', 'policy check ./policies --json')
 
-  const testing = withCommon(
-    policy
-      .command('test')
-      .argument('[folder]', 'the policy folder unless said')
-      .description('run the cases in *.test.yaml; needs no server'),
-  )
-  testing.action((folder: string | undefined, options: CommonOptions) => test(io, options, folder))
-  examples(testing, 'policy test', 'policy test ./policies --json')
-
+  addTest(policy, io)
   addAnalyze(policy, io)
   addDiff(policy, io)
   addEval(policy, io)

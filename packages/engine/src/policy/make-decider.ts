@@ -27,6 +27,8 @@ export interface Decider {
   explain(request: PolicyRequest): { decision: Decision; policies: Explanation }
   /** False when no arguments whatever could be permitted, or held for a person; true when that is not certain. */
   couldPermit(principal: PolicyPrincipal, action: string, server: string): boolean
+  /** Ids of the policies whose scope covers such a call, whatever their conditions. */
+  covering(principal: PolicyPrincipal, action: string, server: string): string[]
   /** The budgets of the charter that cover this agent's calls of this action. */
   budgets(agent: string, action: string): BudgetTerms[]
 }
@@ -107,7 +109,11 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
 
   const actorOf = (agent: string, { withGroups }: ActionInfo) => ({ agent, groups: live.agent(agent)?.groups ?? [], actions: withGroups })
 
+  const coveringOf = (principal: PolicyPrincipal, id: string, server: string) =>
+    covering(set, live.entities, { principal, action: { type: 'Action', id }, resource: { type: 'ToolServer', id: server } })
+
   return {
+    covering: coveringOf,
     decide(request) {
       try {
         const question = questionOf(request)
@@ -134,9 +140,9 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
       const action = targetOf(principal, id, server)
       if ('effect' in action) return false
       if (!action.withGroups.has('read') && modeOf(charter, actorOf(principal.id, action)) === 'observe') return false
-      const resource = { type: 'ToolServer', id: server }
-      const ids = covering(set, live.entities, { principal, action: { type: 'Action', id }, resource })
-      const found = ids.map((policy) => policies.get(policy)).filter((policy) => policy !== undefined)
+      const found = coveringOf(principal, id, server)
+        .map((policy) => policies.get(policy))
+        .filter((policy) => policy !== undefined)
       if (found.some(({ effect, ask, json }) => effect === 'forbid' && !ask && json.conditions.length === 0)) return false
       return found.some(({ effect }) => effect === 'permit')
     },

@@ -178,7 +178,13 @@ export const Charter = z.strictObject({
   autonomy: Autonomy.prefault({}),
   budgets: z.record(Name, Budget).prefault({}),
   /** `required`: a bundle whose tests fail, or that has none, is not published. */
-  tests: z.strictObject({ required: z.boolean().default(false) }).prefault({}),
+  tests: z
+    .strictObject({
+      required: z.boolean().default(false),
+      /** The share of policies and conditions that the cases have to reach: tests that reach less fail. */
+      coverage: Share.optional(),
+    })
+    .prefault({}),
   rollout: z
     .strictObject({
       /** How long a version is evaluated beside the active one before it may go live. */
