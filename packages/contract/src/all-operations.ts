@@ -10,6 +10,7 @@ import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
 import { policyOperations } from './policy.ts'
 import { policyAnalysisOperations } from './policy-analysis.ts'
+import { policyBacktestsOperations } from './policy-backtests.ts'
 import { policyVersionsOperations } from './policy-versions.ts'
 import { registryOperations } from './registry.ts'
 import { vaultOperations } from './vault.ts'
@@ -24,6 +25,7 @@ export const allOperations = {
   ...vaultOperations,
   ...policyOperations,
   ...policyAnalysisOperations,
+  ...policyBacktestsOperations,
   ...policyVersionsOperations,
   ...budgetsOperations,
   ...ledgerOperations,

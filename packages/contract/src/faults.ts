@@ -113,6 +113,11 @@ export const FAULTS = {
     title: 'The proposal is not at a point where this can be done',
     advice: 'See its state: ephor policy proposals.',
   },
+  BACKTEST_FAILED: {
+    status: 500,
+    title: 'The backtest did not come to its end',
+    advice: 'See the log of the server; start it again, with fewer decisions if need be: --limit, --since.',
+  },
   REVIEW_SELF: { status: 403, title: 'Nobody reviews their own proposal', advice: 'Somebody else that the charter names reviews it.' },
   REVIEWS_MISSING: {
     status: 403,

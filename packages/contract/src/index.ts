@@ -8,6 +8,7 @@ export type { Operation, OperationInput, OperationResponse, Operations } from '.
 export { PageQuery, pageOf } from './page.ts'
 export { AnalysisFinding, PolicyAnalysis, policyAnalysisOperations, PolicyDiff, PolicyWitness } from './policy-analysis.ts'
 export type { PolicySource } from './policy-analysis.ts'
+export { BacktestDetail, BacktestView, policyBacktestsOperations } from './policy-backtests.ts'
 export { policyVersionsOperations, ProposalDetail, ProposalState, ProposalView, RolloutView, TestReport } from './policy-versions.ts'
 export { PolicyFinding, policyOperations, PolicyView } from './policy.ts'
 export { budgetsOperations, BudgetView } from './budgets.ts'

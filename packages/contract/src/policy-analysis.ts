@@ -8,10 +8,10 @@ const Files = z
   .refine((files) => Object.keys(files).length <= 200, 'at most 200 files')
   .describe('Texts by file name.')
 
-const Source = z
+export const PolicySourceBody = z
   .union([z.strictObject({ files: Files }), z.strictObject({ version: z.string().regex(/^sha256:[0-9a-f]{64}$/) }), z.literal('active')])
   .describe('Texts, a version that Ephor keeps, or what is active.')
-export type PolicySource = z.input<typeof Source>
+export type PolicySource = z.input<typeof PolicySourceBody>
 
 const Uid = z.object({ type: z.string(), id: z.string() })
 
@@ -81,7 +81,7 @@ export const policyAnalysisOperations = {
     summary: 'Find policies that never apply, stand in each other’s way, or can’t be approved',
     tag: 'policy',
     who: 'person',
-    body: z.strictObject({ source: Source }),
+    body: z.strictObject({ source: PolicySourceBody }),
     response: PolicyAnalysis,
   },
   diffPolicy: {
@@ -90,7 +90,7 @@ export const policyAnalysisOperations = {
     summary: 'Say which requests two versions decide differently',
     tag: 'policy',
     who: 'person',
-    body: z.strictObject({ from: Source, to: Source }),
+    body: z.strictObject({ from: PolicySourceBody, to: PolicySourceBody }),
     response: PolicyDiff,
   },
 } satisfies Operations

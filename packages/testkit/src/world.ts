@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { AgentPrincipal, PersonPrincipal } from '@ephor/contract'
 import { makeId } from '@ephor/contract'
 import { approvalsMigrations, openApprovals } from '@ephor/engine/approvals'
+import { backtestsMigrations, openBacktests } from '@ephor/engine/backtests'
 import { brokerMigrations, createBroker, worldOf } from '@ephor/engine/broker'
 import type { BrokerSettings, Call } from '@ephor/engine/broker'
 import { budgetsMigrations, openBudgets } from '@ephor/engine/budgets'
@@ -52,6 +53,7 @@ export type WorldOptions = {
   tools?: WorldTool[]
   settings?: Partial<BrokerSettings>
   runTests?: RolloutsOptions['runTests']
+  driftEveryMs?: number
   /** A data folder to open again; a new one unless given. */
   home?: string
 }
@@ -70,6 +72,7 @@ async function openBase(home: string, clock: Clock) {
       budgetsMigrations,
       approvalsMigrations,
       rolloutsMigrations,
+      backtestsMigrations,
       brokerMigrations,
     ],
     extension: ledgerExtension({
@@ -139,6 +142,7 @@ export async function openWorld(options: WorldOptions = {}) {
   const { runTests } = options
   const people = () => identity.people()
   const rollouts = await openRollouts({ store, ledger, policy, clock, log, people, ...(runTests ? { runTests } : {}) })
+  const backtests = await openBacktests({ store, ledger, policy, clock, log, driftEveryMs: options.driftEveryMs ?? 0 })
   const approvals = openApprovals({
     store,
     ledger,
@@ -164,6 +168,7 @@ export async function openWorld(options: WorldOptions = {}) {
     policy,
     policyFolder,
     rollouts,
+    backtests,
     approvals,
     budgets,
     broker,
@@ -185,6 +190,7 @@ export async function openWorld(options: WorldOptions = {}) {
       broker.close()
       budgets.close()
       approvals.close()
+      await backtests.close()
       await rollouts.close()
       await policy.close()
       await ledger.close()

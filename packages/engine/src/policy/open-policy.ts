@@ -58,6 +58,8 @@ export interface Policy {
   bundle(version: string): Promise<PolicyFiles | undefined>
   /** The world by the digest that decisions name. */
   world(digest: string): Promise<PolicyWorld | undefined>
+  /** What decisions are about now. */
+  worldNow(): PolicyWorld
   /** Decisions are about the new world at once; resolves when the policies were checked against it. */
   setWorld(world: PolicyWorld): Promise<void>
   /** Looks at the folder now. */
@@ -292,6 +294,7 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
     },
     bundle: (version) => versions.files(version),
     world: (digest) => findWorld(options, digest),
+    worldNow: () => state.live.world,
     async setWorld(next) {
       const before = schemaOf(state)
       state.live.follow(next)
