@@ -51,6 +51,14 @@ const ENDED: Partial<Record<Approval['state'], { fault: FaultCode; detail: strin
   spent: { fault: 'APPROVAL_SPENT', detail: 'the approval served an earlier question' },
 }
 
+/** Budgets are a charter's, and applications have none: nothing here counts, so a permit that takes of a budget is none. */
+function refuseCharges(decision: Decision): Decision {
+  if (decision.effect !== 'permit' || !decision.charges?.length) return decision
+  const names = decision.charges.map(({ budget }) => budget).join(', ')
+  const detail = `the budget ${names} covers this, and what is asked about an application is not counted`
+  return { version: decision.version, world: decision.world, effect: 'deny', fault: 'BUDGET_UNCOUNTABLE', detail, reasons: [] }
+}
+
 /** A held question: asked of people, still waiting, or decided again with their answer. */
 async function settle(context: Context, request: AccessRequest, id: string, digest: string, decision: Decision): Promise<Settled> {
   if (decision.effect !== 'hold') return { decision }
@@ -85,7 +93,7 @@ async function settle(context: Context, request: AccessRequest, id: string, dige
   const ended = ENDED[approval.state]
   if (ended) return { decision, approval, refused: ended }
   const given = await approvals.answered(approval, decision.asks)
-  const again = request.decide([{ id: approval.id, ...given }])
+  const again = refuseCharges(request.decide([{ id: approval.id, ...given }]))
   if (again.effect !== 'permit') return { decision: again, approval }
   return { decision: again, approval, part: approvals.spend(approval, { decision: id, digest }) }
 }
@@ -160,7 +168,7 @@ function entryOf(
  */
 async function judgeOnce(context: Context, request: AccessRequest): Promise<JudgedAccess> {
   const [id, at] = [context.clock.id('dec'), context.clock.now()]
-  const first = request.decide([])
+  const first = refuseCharges(request.decide([]))
   const digest = digestOf({
     action: request.action,
     application: request.application,
