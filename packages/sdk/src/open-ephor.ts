@@ -58,7 +58,7 @@ export type RunPermit = {
    * however the action ends.
    * @throws Fault REQUEST_INVALID for what is no count.
    */
-  usedTokens(count: number): void
+  usedTokens: (count: number) => void
 }
 
 export type CallResult<T> =
@@ -127,7 +127,7 @@ function makeTally() {
   let total: number | undefined
   return {
     total: () => total,
-    usedTokens(count: number): void {
+    add: (count: number): void => {
       const sum = (total ?? 0) + count
       // A count that Ephor would turn down must not cost the outcome its report.
       if (!Number.isSafeInteger(count) || count < 0 || !Number.isSafeInteger(sum))
@@ -163,17 +163,17 @@ export function openEphor(options: EphorOptions): Ephor {
     if (named !== decision) throw new Fault('WARRANT_INVALID', 'the warrant is for another decision')
     const timeout = AbortSignal.timeout(timeLeft(permit))
     const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout
-    const { total, usedTokens } = makeTally()
+    const tally = makeTally()
     let value: T
     try {
-      value = await run({ decision, warrant, deadline: new Date(deadline), obligations, signal, usedTokens })
+      value = await run({ decision, warrant, deadline: new Date(deadline), obligations, signal, usedTokens: tally.add })
     } catch (error) {
       const status = error instanceof OutcomeUnknown || signal.aborted ? 'unknown' : 'failed'
       const result = { error: error instanceof Error ? error.message : String(error) }
-      await reportOutcome(client, decision, deadline, { status, result, tokens: total() })
+      await reportOutcome(client, decision, deadline, { status, result, tokens: tally.total() })
       throw error
     }
-    const outcome = await reportOutcome(client, decision, deadline, { status: 'succeeded', result: value, tokens: total() })
+    const outcome = await reportOutcome(client, decision, deadline, { status: 'succeeded', result: value, tokens: tally.total() })
     return { kind: 'done', decision, value, receipt, outcomeReceipt: outcome }
   }
 
