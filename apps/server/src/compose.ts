@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal } from '@ephor/contract'
 import { approvalsMigrations, mountApprovals, openApprovals } from '@ephor/engine/approvals'
+import { backtestsMigrations, backtestView, mountBacktests, openBacktests } from '@ephor/engine/backtests'
 import { brokerMigrations, createBroker, mountBroker, worldOf } from '@ephor/engine/broker'
 import { budgetsMigrations, mountBudgets, openBudgets } from '@ephor/engine/budgets'
 import { mountAuthzen, mountEnvoy } from '@ephor/engine/doors'
@@ -46,6 +47,7 @@ const MIGRATIONS = [
   budgetsMigrations,
   approvalsMigrations,
   rolloutsMigrations,
+  backtestsMigrations,
   brokerMigrations,
   { room: 'server', folder: new URL('./idempotency/migrations/', import.meta.url) },
 ]
@@ -111,7 +113,14 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     registry.on(followWorld)
     identity.on(followWorld)
     const runTests = (files: PolicyFiles) => reportTests(files, confine)
-    const rollouts = await openRollouts({ store, ledger, policy, clock, log, people: () => identity.people(), runTests })
+    const driftEveryMs = settings.backtests.driftEvery
+    const backtests = await openBacktests({ store, ledger, policy, clock, log, driftEveryMs })
+    closers.push(() => backtests.close())
+    const backtestOf = async (version: string) => {
+      const run = await backtests.ofVersion(version)
+      return run && backtestView(run)
+    }
+    const rollouts = await openRollouts({ store, ledger, policy, clock, log, people: () => identity.people(), runTests, backtestOf })
     closers.push(() => rollouts.close())
     const inGroup = (person: string, group: string) => identity.person(person)?.groups.includes(group) === true
     const approvals = openApprovals({ store, ledger, clock, log, inGroup })
@@ -168,6 +177,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
       policy,
       applications,
       rollouts,
+      backtests,
       approvals,
       budgets,
       broker,
@@ -212,6 +222,7 @@ export function buildApp(
   mountVault(app, vault, authenticate)
   mountPolicy(app, rooms.policy, authenticate)
   mountRollouts(app, rooms.rollouts, rooms.policy, authenticate)
+  mountBacktests(app, rooms.backtests, rooms.policy, authenticate)
   mountPolicyAnalysis(app, rooms.policy, () => identity.people(), authenticate)
   mountBudgets(app, { budgets: rooms.budgets, declared: () => declaredBudgets(rooms.policy.charter()), clock: rooms.clock }, authenticate)
   mountApprovals(app, rooms.approvals, authenticate)

@@ -13,6 +13,7 @@ export const healthOperations = {
       live: z.literal(true),
       ready: z.boolean(),
       reasons: z.array(z.string()).describe('Why it is not ready; empty when it is.'),
+      warnings: z.array(z.string()).describe('What somebody should look at while it decides as ever.'),
       version: z.string(),
     }),
   },

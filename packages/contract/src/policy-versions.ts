@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Operations } from './operation.ts'
 import { PageQuery, pageOf } from './page.ts'
+import { BacktestView } from './policy-backtests.ts'
 import { PolicyFinding } from './policy.ts'
 
 const Version = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'a version is sha256: and 64 hexadecimal digits')
@@ -41,6 +42,7 @@ export const ProposalDetail = ProposalView.extend({
   tests: TestReport.describe('Ephor’s own run, when it was proposed.'),
   analysis: z.json().optional().describe('As the author attached it.'),
   backtest: z.json().optional().describe('As the author attached it.'),
+  ownBacktest: BacktestView.optional().describe('Ephor’s own, the last whole one of this version.'),
   reviews: z.array(z.object({ person: z.string(), verdict: z.enum(['approve', 'reject']), at: z.iso.datetime(), note: z.string().optional() })),
   waitsFor: z
     .array(z.object({ code: z.string(), detail: z.string() }))

@@ -29,6 +29,8 @@ export function showProposal(io: Io, proposal: z.output<typeof ProposalDetail>):
     ['warnings', findings.filter(({ severity }) => severity === 'warning').length],
     ['tests', `${tests.cases - tests.failed.length} of ${tests.cases} as expected`],
   ])
+  const { ownBacktest: own } = proposal
+  if (own) line(io, `backtest of ${own.replayed} decisions: ${own.same} come out the same; ephor policy backtests ${own.id}`)
   for (const { person, verdict, at, note } of reviews)
     line(
       io,

@@ -63,7 +63,9 @@ async function checkServer({ home }: EffectiveSettings): Promise<Check> {
   if (!running) return ok('server', existsSync(join(home, 'store.db')) ? 'not running on this data folder' : 'not started yet: ephor up')
   try {
     const response = await fetch(`${running.url}/v1/health`, { signal: AbortSignal.timeout(3000) })
-    const { ready, reasons } = (await response.json()) as { ready: boolean; reasons: string[] }
+    const { ready, reasons, warnings } = (await response.json()) as { ready: boolean; reasons: string[]; warnings: string[] }
+    if (ready && warnings.length > 0)
+      return warning('server', `ready at ${running.url}; ${warnings.join('; ')}`, 'Look at what differs: ephor policy backtests.')
     return ready
       ? ok('server', `ready at ${running.url}`)
       : problem('server', `not ready: ${reasons.join(', ')}`, 'See its log; everything is refused until it is ready.')

@@ -8,6 +8,7 @@ import { EXIT } from '../exit-codes.ts'
 import { facts, json, line, plain, table } from '../output.ts'
 import type { Io } from '../output.ts'
 import { addAnalyze } from '../policy/analyze.ts'
+import { addBacktest } from '../policy/backtest.ts'
 import { addDiff } from '../policy/diff.ts'
 import { addEval } from '../policy/eval.ts'
 import { placeOf, policyFolder } from '../policy/policy-source.ts'
@@ -98,6 +99,7 @@ export function addPolicy(program: Command, io: Io): void {
   addTest(policy, io)
   addAnalyze(policy, io)
   addDiff(policy, io)
+  addBacktest(policy, io)
   addEval(policy, io)
   addPropose(policy, io)
   addProposals(policy, io)

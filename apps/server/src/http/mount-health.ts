@@ -1,6 +1,7 @@
 /** GET /v1/health: alive, ready, and why not. */
 import { healthOperations } from '@ephor/contract'
-import { mount } from '@ephor/engine/kernel'
+import type { Backtests } from '@ephor/engine/backtests'
+import { isoTime, mount } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import type { FastifyInstance } from 'fastify'
@@ -8,8 +9,18 @@ import { VERSION } from '../version.ts'
 
 const nobody = () => Promise.reject(new Error('this operation is for anyone'))
 
+type Rooms = { policy: Pick<Policy, 'version'>; ledger: Pick<Ledger, 'head'>; backtests: Pick<Backtests, 'drift'> }
+
+async function warningsOf({ backtests }: Rooms): Promise<string[]> {
+  const drift = await backtests.drift().catch(() => undefined)
+  if (!drift) return []
+  const at = isoTime(drift.checkedAt)
+  if (drift.failed) return [`the check for drift of ${at} did not come to its end`]
+  return drift.differences > 0 ? [`recorded decisions do not come out again as they were made (checked ${at})`] : []
+}
+
 /** Anyone may ask, so the reasons say what is wrong and nothing of what is inside. */
-export function mountHealth(app: FastifyInstance, rooms: { policy: Pick<Policy, 'version'>; ledger: Pick<Ledger, 'head'> }): void {
+export function mountHealth(app: FastifyInstance, rooms: Rooms): void {
   mount(
     app,
     healthOperations,
@@ -24,7 +35,7 @@ export function mountHealth(app: FastifyInstance, rooms: { policy: Pick<Policy, 
         if (!writes) reasons.push('the store cannot write')
         if (rooms.policy.version() === undefined) reasons.push('no policy is active')
         if (reasons.length > 0) reply.status(503)
-        return { live: true as const, ready: reasons.length === 0, reasons, version: VERSION }
+        return { live: true as const, ready: reasons.length === 0, reasons, warnings: await warningsOf(rooms), version: VERSION }
       },
     },
     nobody,

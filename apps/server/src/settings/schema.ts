@@ -93,6 +93,13 @@ export const Settings = z.strictObject({
       wait: duration.default(10_000).describe('How long a retried call waits for a person to decide.'),
     })
     .prefault({}),
+  backtests: z
+    .strictObject({
+      driftEvery: duration
+        .default(86_400_000)
+        .describe('How often recorded decisions are made again to see that they come out the same; 0: when somebody asks.'),
+    })
+    .prefault({}),
   envoy: z
     .strictObject({
       listen: z

@@ -1,6 +1,6 @@
 /** Backtests: recorded decisions made again, with other policies or with their own. */
 export { openBacktests } from './open-backtests.ts'
-export type { Backtests, Drift } from './open-backtests.ts'
+export type { Backtests } from './open-backtests.ts'
 export type { BacktestsOptions } from './context.ts'
-export { backtestDetail, mountBacktests } from './routes.ts'
+export { backtestView, mountBacktests } from './routes.ts'
 export { backtestsMigrations } from './store.ts'

@@ -182,7 +182,8 @@ export async function openBacktests(options: BacktestsOptions): Promise<Backtest
     },
     ofVersion: (version) => runs.ofVersion(version),
     async drift() {
-      const last = (await runs.list({ kind: 'drift', limit: LOOKED_AT })).find(({ state }) => state === 'done' || state === 'failed')
+      const ended = await Promise.all((['done', 'failed'] as const).map((state) => runs.list({ kind: 'drift', state, limit: 1 })))
+      const [last] = ended.flat().toSorted((a, b) => (a.id < b.id ? 1 : -1))
       if (!last) return undefined
       const { id, state, endedAt, startedAt, upTo, tally } = last
       return { run: id, failed: state === 'failed', checkedAt: endedAt ?? startedAt, upTo, differences: differences(tally) }

@@ -40,7 +40,7 @@ export function backtestView(run: Run): BacktestView {
   }
 }
 
-export function backtestDetail(run: Run): BacktestDetail {
+function backtestDetail(run: Run): BacktestDetail {
   const { agents, tools, changed, lost } = run.tally
   return { ...backtestView(run), agents, tools, changed, lost }
 }

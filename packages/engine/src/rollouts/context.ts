@@ -1,5 +1,6 @@
 /** What the parts of the room share: the rooms below, who is who, and what is asked of a person's standing. */
 import { Fault } from '@ephor/contract'
+import type { BacktestView } from '@ephor/contract'
 import type { Clock, Logger, Store } from '@ephor/engine/kernel'
 import type { EntryDraft, Ledger } from '@ephor/engine/ledger'
 import { defaultCharter } from '@ephor/engine/policy'
@@ -18,6 +19,8 @@ export type RolloutsOptions = {
   people: () => readonly Someone[]
   /** Runs the `*.test.yaml` among the texts against the policies among them. Without it, no charter that asks for tests lets anything live. */
   runTests?: (files: PolicyFiles) => Promise<TestReport>
+  /** Ephor's own last backtest of a version. */
+  backtestOf?: (version: string) => Promise<BacktestView | undefined>
 }
 
 export type Context = RolloutsOptions

@@ -1,5 +1,5 @@
 /** Opens the room: proposals, reviews, trials and the way back, one step after another, and the watch over what is tried. */
-import type { ProposalState } from '@ephor/contract'
+import type { BacktestView, ProposalState } from '@ephor/contract'
 import type { Activation, PolicyFiles } from '@ephor/engine/policy'
 import type { Context, RolloutsOptions } from './context.ts'
 import { getProposal } from './context.ts'
@@ -24,6 +24,8 @@ export type Dossier = {
   reviews: (Review & { at: number })[]
   /** What people wrote, by `proposed` or the id of a reviewer; what was erased is missing. */
   words: Record<string, Record<string, string>>
+  /** Ephor's own last backtest of its version. */
+  backtest: BacktestView | undefined
   /** What keeps it from being published. */
   waitsFor: { code: string; detail: string }[]
 }
@@ -74,7 +76,8 @@ async function dossier(context: Context, id: string): Promise<Dossier> {
   const words: Dossier['words'] = { proposed: await wordsOf(context, `${id}/proposed`) }
   for (const { person } of reviews) words[person] = await wordsOf(context, `${id}/review/${person}`)
   const waitsFor = waiting.map(({ code, message }) => ({ code, detail: message }))
-  return { proposal, files: files ?? {}, before: before ?? {}, reviews, words, waitsFor }
+  const backtest = await context.backtestOf?.(proposal.version)
+  return { proposal, files: files ?? {}, before: before ?? {}, reviews, words, backtest, waitsFor }
 }
 
 export async function openRollouts(options: RolloutsOptions): Promise<Rollouts> {

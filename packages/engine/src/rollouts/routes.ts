@@ -25,7 +25,7 @@ function viewOf({ id, version, base, author, changes, state, openedAt, changedAt
 }
 
 async function detailOf(rollouts: Rollouts, id: string): Promise<z.input<typeof ProposalDetail>> {
-  const { proposal, files, before, reviews, words, waitsFor } = await rollouts.dossier(id)
+  const { proposal, files, before, reviews, words, backtest: own, waitsFor } = await rollouts.dossier(id)
   const { findings, tests, analysis, backtest } = proposal.checks
   const { why, impact } = words['proposed'] ?? {}
   return {
@@ -37,6 +37,7 @@ async function detailOf(rollouts: Rollouts, id: string): Promise<z.input<typeof 
     tests,
     ...(analysis === undefined ? {} : { analysis: analysis as Json }),
     ...(backtest === undefined ? {} : { backtest: backtest as Json }),
+    ...(own === undefined ? {} : { ownBacktest: own }),
     reviews: reviews.map(({ person, verdict, at }) => {
       const { note } = words[person] ?? {}
       return { person, verdict, at: isoTime(at), ...(note === undefined ? {} : { note }) }
