@@ -9,7 +9,7 @@ import { filesOf, FIXTURES } from './applications.fixture.ts'
 import { makeApplication } from './decide-access.ts'
 import type { AccessQuestion, Application } from './decide-access.ts'
 import { openApplications } from './open-applications.ts'
-import { readApplication } from './read-application.ts'
+import { isApplicationFile, readApplication } from './read-application.ts'
 
 async function open(name: string): Promise<Application> {
   const { findings, application } = await readApplication(filesOf(name))
@@ -138,6 +138,19 @@ async function openFolder() {
   const applications = await openApplications({ folder, ledger, log: makeLog('silent'), pollMs: 60_000 })
   return { folder, entries, applications }
 }
+
+test.each(['charter.yaml', 'Charter.yml', 'no exports.cedar', 'more.CEDAR', 'Entities.json', 'application.yml'])(
+  'a file %s, which would restrict nothing, keeps the application from becoming active',
+  async (name) => {
+    expect(isApplicationFile(name)).toBe(true)
+    const { findings, application } = await readApplication({ ...filesOf('records'), [name]: '' })
+    expect([application, findings]).toEqual([undefined, [expect.objectContaining({ code: 'FILE_NAME', severity: 'error', file: name })]])
+  },
+)
+
+test('notes, tests and editors’ own files are no part of an application', () => {
+  for (const name of ['README.md', 'records.test.yaml', '.records.cedar', 'records.cedar~']) expect(isApplicationFile(name)).toBe(false)
+})
 
 test('a broken change is refused, on record, and the last good application goes on deciding', async () => {
   const { folder, entries, applications } = await openFolder()

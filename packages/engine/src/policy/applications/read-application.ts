@@ -36,9 +36,26 @@ type Outcome = { findings: Finding[]; application: ReadApplication | undefined }
 
 const isPolicy = (name: string) => name.endsWith('.cedar')
 
-/** @returns whether a file of this name is part of an application */
+/** @returns whether a file of this name is part of an application, or looks as if somebody meant it to be */
 export function isApplicationFile(name: string): boolean {
-  return /^[A-Za-z0-9][\w.-]{0,99}\.cedar$/.test(name) || [SCHEMA_FILE, DIRECTORY_FILE, SETTINGS_FILE].includes(name)
+  return !name.startsWith('.') && /\.(?:cedar|cedarschema|json|ya?ml)$/i.test(name) && !/\.test\.ya?ml$/i.test(name)
+}
+
+/** What a file restricts must not silently be left out. */
+function namingMistakes(files: PolicyFiles): Finding[] {
+  const isKnown = (name: string) =>
+    /^[A-Za-z0-9][\w.-]{0,99}\.cedar$/.test(name) || [SCHEMA_FILE, DIRECTORY_FILE, SETTINGS_FILE].includes(name)
+  return Object.keys(files)
+    .filter((name) => !isKnown(name))
+    .map((name) =>
+      mistakeIn(
+        name,
+        'FILE_NAME',
+        /^charter\.ya?ml$/i.test(name)
+          ? 'an application has no charter: risk, modes and budgets are not counted for what other systems do'
+          : `an application is ${SCHEMA_FILE}, ${DIRECTORY_FILE}, ${SETTINGS_FILE} and policies; name those with letters, digits, . _ - and .cedar`,
+      ),
+    )
 }
 
 function mistakeIn(file: string, code: string, message: string): Finding {
@@ -99,7 +116,7 @@ async function validate(cedar: Cedar, policies: ReadPolicies['policies'], schema
 
 async function read(cedar: Cedar, files: PolicyFiles): Promise<Outcome> {
   const settled = readApplicationSettings(files[SETTINGS_FILE])
-  const findings: Finding[] = 'findings' in settled ? [...settled.findings] : []
+  const findings: Finding[] = [...namingMistakes(files), ...('findings' in settled ? settled.findings : [])]
   const texts = Object.fromEntries(Object.entries(files).filter(([name]) => isPolicy(name)))
   const { policies, findings: said } = await readPolicies(cedar, texts, NO_WORLD)
   findings.push(...said)
