@@ -11,12 +11,13 @@ import { mountAuthzen, mountEnvoy } from '@ephor/engine/doors'
 import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gateway'
 import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
-import type { Keys, Logger } from '@ephor/engine/kernel'
+import type { JsonObject, Keys, Logger } from '@ephor/engine/kernel'
 import { ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
 import {
   declaredBudgets,
   mountPolicy,
   mountPolicyAnalysis,
+  mountPolicyQuestions,
   openApplications,
   openPolicy,
   policyMigrations,
@@ -195,6 +196,13 @@ function hostsOf({ allowedHosts, publicUrl, host }: Settings): string[] {
   return [...allowedHosts, host, ...(publicUrl === undefined ? [] : [new URL(publicUrl).hostname])]
 }
 
+/** The paths of a call that its server's folders confine, as the broker has them. */
+function confinedPaths(registry: Rooms['registry'], call: { server: string; action: string; input: JsonObject }) {
+  const { folders = [] } = registry.server(call.server) ?? {}
+  const { paths = [] } = registry.tool(call.server, call.action.slice(call.server.length + 1)) ?? {}
+  return folders.length > 0 && paths.length > 0 ? confine(folders, call.input, paths) : undefined
+}
+
 /** Who a proxy's credential stands for. @throws Fault UNAUTHENTICATED, FORBIDDEN */
 export async function identifyAgent({ identity }: Rooms, bearer: string): Promise<AgentPrincipal> {
   const who = await identity.identify(bearer)
@@ -224,6 +232,14 @@ export function buildApp(
   mountRollouts(app, rooms.rollouts, rooms.policy, authenticate)
   mountBacktests(app, rooms.backtests, rooms.policy, authenticate)
   mountPolicyAnalysis(app, rooms.policy, () => identity.people(), authenticate)
+  mountPolicyQuestions(app, {
+    ...rooms,
+    world: () => worldOf(rooms),
+    pathsOf: (server, action, input) => confinedPaths(registry, { server, action, input }),
+    confine,
+    now: () => rooms.clock.now(),
+    authenticate,
+  })
   mountBudgets(app, { budgets: rooms.budgets, declared: () => declaredBudgets(rooms.policy.charter()), clock: rooms.clock }, authenticate)
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)

@@ -11,6 +11,7 @@ import { ledgerOperations } from './ledger.ts'
 import { policyOperations } from './policy.ts'
 import { policyAnalysisOperations } from './policy-analysis.ts'
 import { policyBacktestsOperations } from './policy-backtests.ts'
+import { policyQuestionsOperations } from './policy-questions.ts'
 import { policyVersionsOperations } from './policy-versions.ts'
 import { registryOperations } from './registry.ts'
 import { vaultOperations } from './vault.ts'
@@ -26,6 +27,7 @@ export const allOperations = {
   ...policyOperations,
   ...policyAnalysisOperations,
   ...policyBacktestsOperations,
+  ...policyQuestionsOperations,
   ...policyVersionsOperations,
   ...budgetsOperations,
   ...ledgerOperations,

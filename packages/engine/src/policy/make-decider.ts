@@ -14,6 +14,8 @@ import { restrict } from './charter/restrict.ts'
 import { contextOf } from './context-of.ts'
 import type { LiveWorld } from './live-world.ts'
 import type { ActionInfo, WorldSchema } from './make-schema.ts'
+import { outlookOf } from './outlook-of.ts'
+import type { Outlook } from './outlook-of.ts'
 import { answeredBy, conclude } from './rules.ts'
 import type { Decision, PolicyPrincipal, PolicyRequest } from './types.ts'
 
@@ -29,6 +31,8 @@ export interface Decider {
   couldPermit(principal: PolicyPrincipal, action: string, server: string): boolean
   /** Ids of the policies whose scope covers such a call, whatever their conditions. */
   covering(principal: PolicyPrincipal, action: string, server: string): string[]
+  /** What such calls can come to, whatever their arguments. */
+  outlook(principal: PolicyPrincipal, action: string, server: string): Outlook
   /** The budgets of the charter that cover this agent's calls of this action. */
   budgets(agent: string, action: string): BudgetTerms[]
 }
@@ -135,6 +139,22 @@ export function makeDecider({ bundle, live, onError, steps = STEPS }: DeciderOpt
     budgets(agent, id) {
       const action = actionOf(id)
       return action ? budgetsOf(charter, actorOf(agent, action)) : []
+    },
+    outlook(principal, id, server) {
+      const info = targetOf(principal, id, server)
+      if ('effect' in info) return { effect: 'deny', possible: ['deny'], because: [], dependsOn: [] }
+      const found = coveringOf(principal, id, server).map((policy) => policies.get(policy))
+      return outlookOf({
+        set,
+        entities: live.entities,
+        covering: found.filter((policy) => policy !== undefined),
+        principal,
+        action: { type: 'Action', id },
+        resource: { type: 'ToolServer', id: server },
+        charter,
+        mode: modeOf(charter, actorOf(principal.id, info)),
+        isRead: info.withGroups.has('read'),
+      })
     },
     couldPermit(principal, id, server) {
       const action = targetOf(principal, id, server)
