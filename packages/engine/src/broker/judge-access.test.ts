@@ -2,17 +2,20 @@
 import { Fault } from '@ephor/contract'
 import { openWorld } from '@ephor/testkit'
 import type { World } from '@ephor/testkit'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Decision } from '@ephor/engine/policy'
 import type { AccessRequest } from './index.ts'
 
 let world: World
 let asker: Awaited<ReturnType<World['agent']>>
-beforeEach(async () => {
+/** Each test asks about a record of its own. */
+let resource = 0
+beforeAll(async () => {
   world = await openWorld()
   asker = await world.agent('gateway')
 })
-afterEach(() => world.close())
+beforeEach(() => void resource++)
+afterAll(() => world.close())
 
 const pins = { version: 'sha256:aa', world: undefined, reasons: [] }
 const permit: Decision = { ...pins, effect: 'permit', obligations: [] }
@@ -23,7 +26,7 @@ const request = (more: Partial<AccessRequest> = {}): AccessRequest => ({
   enforcementPoint: asker.principal,
   application: 'records',
   action: 'export',
-  question: { subject: 'alice', resource: 'record-1' },
+  question: { subject: 'alice', resource: `record-${resource}` },
   decide: () => permit,
   deadlineMs: 60_000,
   ...more,
@@ -78,15 +81,19 @@ test('an answer is given when its record is durable, and not before', async () =
 })
 
 test('what can’t be recorded is not permitted', async () => {
+  const before = await decisionsOf()
+  const commit = world.store.commit.bind(world.store)
   world.store.commit = () => Promise.reject(new Fault('STORE_UNAVAILABLE', 'the disk is full'))
   await expect(ask()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
-  expect(await decisionsOf()).toEqual([])
+  world.store.commit = commit
+  expect(await decisionsOf()).toEqual(before)
 })
 
 test('the same question twice at once opens one approval', async () => {
-  const both = await Promise.all([heldBy(ask({ decide: () => hold })), heldBy(ask({ decide: () => hold }))])
+  const asked = () => heldBy(ask({ decide: () => hold, action: 'twice' }))
+  const both = await Promise.all([asked(), asked()])
   expect(both[0]).toBe(both[1])
-  expect((await world.approvals.list({ limit: 10 })).items).toHaveLength(1)
+  expect((await world.approvals.list({ limit: 10 })).items.filter(({ tool }) => tool === 'twice')).toHaveLength(1)
 })
 
 test('an approval that is used many times at once permits once', async () => {
@@ -131,7 +138,8 @@ test('an answer before its record says so in the record, and waits once an earli
   expect(isAnswered).toBe(false)
   letGo()
   expect((await late).receipt?.seq).toBeGreaterThan(0)
-  for (const { id } of await decisionsOf()) expect((await world.ledger.find(id))?.body).toMatchObject({ durability: { withinMs: 200 } })
+  for (const { id } of (await decisionsOf()).slice(0, 2))
+    expect((await world.ledger.find(id))?.body).toMatchObject({ durability: { withinMs: 200 } })
 })
 
 test('of answers before their record, no more than 1000 are ever without one', async () => {
@@ -174,5 +182,5 @@ test('recovery leaves these decisions alone: nobody reports what came of them', 
   world.clock.advance(7 * 24 * 3_600_000)
   expect(await world.broker.recover()).toBe(0)
   expect(await world.ledger.find(`${decision}/outcome`)).toBeUndefined()
-  expect((await decisionsOf()).map(({ id, outcome }) => [id, outcome])).toEqual([[decision, undefined]])
+  expect((await decisionsOf()).find(({ id }) => id === decision)?.outcome).toBeUndefined()
 })
