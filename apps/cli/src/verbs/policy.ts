@@ -11,6 +11,7 @@ import { addAnalyze } from '../policy/analyze.ts'
 import { addBacktest } from '../policy/backtest.ts'
 import { addDiff } from '../policy/diff.ts'
 import { addEval } from '../policy/eval.ts'
+import { addExplain } from '../policy/explain.ts'
 import { placeOf, policyFolder } from '../policy/policy-source.ts'
 import { addProposals } from '../policy/proposals.ts'
 import { addPropose } from '../policy/propose.ts'
@@ -21,6 +22,8 @@ import { addRollout } from '../policy/rollout.ts'
 import { sarifOf } from '../policy/sarif.ts'
 import { addTest } from '../policy/test.ts'
 import { addVersions } from '../policy/versions.ts'
+import { addWhatCan } from '../policy/what-can.ts'
+import { addWhoCan } from '../policy/who-can.ts'
 import { examples, served, withServer } from '../verb.ts'
 
 function showFindings(io: Io, folder: string, findings: readonly PolicyFinding[]): void {
@@ -97,6 +100,9 @@ export function addPolicy(program: Command, io: Io): void {
   examples(check, 'policy check', 'policy check ./policies --json')
 
   addTest(policy, io)
+  addExplain(policy, io)
+  addWhoCan(policy, io)
+  addWhatCan(policy, io)
   addAnalyze(policy, io)
   addDiff(policy, io)
   addBacktest(policy, io)
