@@ -26,6 +26,7 @@ import {
 import type { PolicyFiles } from '@ephor/engine/policy'
 import { confine, mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
 import { mountRollouts, openRollouts, rolloutsMigrations } from '@ephor/engine/rollouts'
+import { mountThresholds, openThresholds } from '@ephor/engine/thresholds'
 import { mountVault, openVault, vaultMigrations } from '@ephor/engine/vault'
 import type { FastifyInstance } from 'fastify'
 import { createEventFeed } from './events/event-feed.ts'
@@ -117,6 +118,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     const driftEveryMs = settings.backtests.driftEvery
     const backtests = await openBacktests({ store, ledger, policy, clock, log, driftEveryMs })
     closers.push(() => backtests.close())
+    const thresholds = openThresholds({ ledger, policy, clock })
     const backtestOf = async (version: string) => {
       const run = await backtests.ofVersion(version)
       return run && backtestView(run)
@@ -179,6 +181,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
       applications,
       rollouts,
       backtests,
+      thresholds,
       approvals,
       budgets,
       broker,
@@ -231,6 +234,7 @@ export function buildApp(
   mountPolicy(app, rooms.policy, authenticate)
   mountRollouts(app, rooms.rollouts, rooms.policy, authenticate)
   mountBacktests(app, rooms.backtests, rooms.policy, authenticate)
+  mountThresholds(app, rooms.thresholds, rooms.clock, authenticate)
   mountPolicyAnalysis(app, rooms.policy, () => identity.people(), authenticate)
   mountPolicyQuestions(app, {
     ...rooms,

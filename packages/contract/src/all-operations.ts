@@ -14,6 +14,7 @@ import { policyBacktestsOperations } from './policy-backtests.ts'
 import { policyQuestionsOperations } from './policy-questions.ts'
 import { policyVersionsOperations } from './policy-versions.ts'
 import { registryOperations } from './registry.ts'
+import { thresholdHealthOperations } from './threshold-health.ts'
 import { vaultOperations } from './vault.ts'
 
 export const allOperations = {
@@ -29,6 +30,7 @@ export const allOperations = {
   ...policyBacktestsOperations,
   ...policyQuestionsOperations,
   ...policyVersionsOperations,
+  ...thresholdHealthOperations,
   ...budgetsOperations,
   ...ledgerOperations,
   ...eventsOperations,

@@ -12,6 +12,7 @@ export { BacktestDetail, BacktestView, policyBacktestsOperations } from './polic
 export { PolicyExplanation, policyQuestionsOperations, PolicyStandings, PolicyTests } from './policy-questions.ts'
 export { policyVersionsOperations, ProposalDetail, ProposalState, ProposalView, RolloutView, TestReport } from './policy-versions.ts'
 export { PolicyFinding, policyOperations, PolicyView } from './policy.ts'
+export { ThresholdHealth, thresholdHealthOperations } from './threshold-health.ts'
 export { budgetsOperations, BudgetView } from './budgets.ts'
 export { callsOperations } from './calls.ts'
 export {

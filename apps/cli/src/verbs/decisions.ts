@@ -1,5 +1,6 @@
 /** `ephor decisions`: what was asked, how it was decided and why, and what came of it. */
 import type { Command } from 'commander'
+import { Fault } from '@ephor/contract'
 import type { decisionsOperations, OperationResponse } from '@ephor/contract'
 import { readEvents } from '@ephor/sdk'
 import type { CommonOptions, Connection } from '../connection.ts'
@@ -106,6 +107,26 @@ export function addDecisions(program: Command, io: Io): void {
       else show(io, decision)
     }),
   )
+
+  const reporting = withServer(
+    decisions
+      .command('report')
+      .argument('<id>', 'dec_… that was permitted')
+      .description('put on record whether what was permitted did harm')
+      .option('--harmful [note]', 'it did; what happened, kept encrypted')
+      .option('--harmless', 'it did not: takes back what you said before'),
+  )
+  reporting.action(
+    served(io, async ({ client }, options: CommonOptions & { harmful?: string | true; harmless?: boolean }, id: string) => {
+      const { harmful, harmless = false } = options
+      if ((harmful !== undefined) === harmless) throw new Fault('REQUEST_INVALID', 'say one of --harmful and --harmless')
+      const body = { harmful: !harmless, ...(typeof harmful === 'string' && { note: harmful }) }
+      const report = await client.reportDecision({ params: { id }, body, idempotencyKey: crypto.randomUUID() })
+      if (options.json) json(io, report)
+      else line(io, `On record as ${harmless ? 'harmless' : 'harmful'}, entry ${report.receipt.seq}.`)
+    }),
+  )
+  examples(reporting, 'decisions report dec_01kf… --harmful "It overwrote the shared calendar."')
 
   const tailing = withServer(decisions.command('tail').description('show decisions as they are made'))
   tailing.action(served(io, (connection, options: CommonOptions) => tail(io, connection, options)))

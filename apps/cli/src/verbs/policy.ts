@@ -12,6 +12,7 @@ import { addBacktest } from '../policy/backtest.ts'
 import { addDiff } from '../policy/diff.ts'
 import { addEval } from '../policy/eval.ts'
 import { addExplain } from '../policy/explain.ts'
+import { addHealth } from '../policy/health.ts'
 import { placeOf, policyFolder } from '../policy/policy-source.ts'
 import { addProposals } from '../policy/proposals.ts'
 import { addPropose } from '../policy/propose.ts'
@@ -106,6 +107,7 @@ export function addPolicy(program: Command, io: Io): void {
   addAnalyze(policy, io)
   addDiff(policy, io)
   addBacktest(policy, io)
+  addHealth(policy, io)
   addEval(policy, io)
   addPropose(policy, io)
   addProposals(policy, io)

@@ -1,8 +1,8 @@
 /** Opens the room: runs one after another, those that were cut off first, and the check for drift when its time has come. */
 import { Fault } from '@ephor/contract'
+import { seqAt } from '@ephor/engine/ledger'
 import type { PolicyFiles } from '@ephor/engine/policy'
 import type { BacktestsOptions, Context } from './context.ts'
-import { seqBefore } from './find-seq.ts'
 import { differences, noTally } from './rules.ts'
 import { endRun, isClean, startedEntry, work } from './run.ts'
 import { insertRun, readRuns } from './store.ts'
@@ -163,7 +163,7 @@ export async function openBacktests(options: BacktestsOptions): Promise<Backtest
     async start({ by, files, since, agent, most }) {
       const version = await inspect(context, files)
       const { size } = await ledger.head()
-      const after = since === undefined ? -1 : await seqBefore(ledger, size, since)
+      const after = since === undefined ? -1 : (await seqAt(ledger, size, since)) - 1
       return begin({ kind: 'candidate', by, after, version, agent, most }, size, files)
     },
     checkDrift,

@@ -1,8 +1,8 @@
 /** Finds where in the ledger a time lies: entries are in the order in which they were made. */
-import type { Ledger } from '@ephor/engine/ledger'
+import type { Ledger } from './types.ts'
 
-/** @returns the last seq before this time in ms, by the entries' own words; -1 when there is none */
-export async function seqBefore(ledger: Pick<Ledger, 'read'>, size: number, time: number): Promise<number> {
+/** @returns the seq of the first entry from this time in ms on, by the entries' own words; `size` when there is none */
+export async function seqAt(ledger: Pick<Ledger, 'read'>, size: number, time: number): Promise<number> {
   let [low, high] = [0, size]
   while (low < high) {
     const middle = (low + high) >>> 1
@@ -10,5 +10,5 @@ export async function seqBefore(ledger: Pick<Ledger, 'read'>, size: number, time
     if (typeof at === 'string' && Date.parse(at) < time) low = middle + 1
     else high = middle
   }
-  return low - 1
+  return low
 }

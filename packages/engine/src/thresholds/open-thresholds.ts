@@ -1,0 +1,67 @@
+/** Opens the room: reports of harm, and what holds and reports say about the policies in force. */
+import { setImmediate as turn } from 'node:timers/promises'
+import { Fault } from '@ephor/contract'
+import type { Clock } from '@ephor/engine/kernel'
+import { seqAt } from '@ephor/engine/ledger'
+import type { Ledger, Receipt } from '@ephor/engine/ledger'
+import type { Policy } from '@ephor/engine/policy'
+import { suggestFewer, suggestMore } from './suggest.ts'
+import { actionOf, askedOf, harmedOf, nothingSeen, see } from './tally.ts'
+import type { Health } from './types.ts'
+
+export type ThresholdsOptions = { ledger: Ledger; policy: Pick<Policy, 'active'>; clock: Clock }
+
+export type Report = { harmful: boolean; note?: string | undefined }
+
+export interface Thresholds {
+  /**
+   * Puts on record what a person says a permit came to; what the same person says later takes its place.
+   * @param by `per_…`
+   * @throws Fault NOT_FOUND; CONFLICT when nothing was permitted
+   */
+  report(decision: string, by: string, report: Report): Promise<Receipt>
+  /** Reads every entry since then. @param since ms since 1970 */
+  health(since: number): Promise<Health>
+}
+
+const PAGE = 500
+const DAY_MS = 86_400_000
+
+export function openThresholds({ ledger, policy, clock }: ThresholdsOptions): Thresholds {
+  return {
+    async report(decision, by, { harmful, note }) {
+      const body = (await ledger.find(decision))?.body
+      if (body?.['type'] !== 'decision') throw new Fault('NOT_FOUND', 'no decision has that id')
+      if (body['effect'] !== 'permit') throw new Fault('CONFLICT', 'it was not permitted, so nothing was done by it')
+      const said = { decision, by, harmful, action: actionOf(body), policies: body['reasons'] ?? [] }
+      const payloads = note === undefined ? [] : [{ name: 'note', subject: by, value: note }]
+      const [receipt] = await ledger.append({ changes: [], entries: [{ type: 'decision.reported', body: said, payloads }] })
+      if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
+      return receipt
+    },
+    async health(since) {
+      const { size } = await ledger.head()
+      const seen = nothingSeen()
+      for (let after = (await seqAt(ledger, size, since)) - 1; ;) {
+        const entries = await ledger.list({ after, limit: PAGE })
+        const last = entries.at(-1)
+        if (!last) break
+        for (const { body } of entries) see(seen, body)
+        after = last.seq
+        // Calls are decided on this thread too.
+        await turn()
+      }
+      const [active, until] = [policy.active(), clock.now()]
+      const days = Math.max(1, Math.round((until - since) / DAY_MS))
+      const asked = askedOf(seen).map((row) => ({ row, suggestion: suggestFewer(row, active, days) }))
+      const harmed = harmedOf(seen).map((row) => ({ row, suggestion: suggestMore(row, active) }))
+      return {
+        since,
+        until,
+        decisions: seen.decisions,
+        asked: asked.map(({ row, suggestion }) => ({ ...row, ...(suggestion && { suggestion }) })),
+        harmed: harmed.map(({ row, suggestion }) => ({ ...row, ...(suggestion && { suggestion }) })),
+      }
+    },
+  }
+}
