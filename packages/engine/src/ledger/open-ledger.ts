@@ -2,7 +2,7 @@
 import { Fault } from '@ephor/contract'
 import type { Clock, Json, Keys, Logger, Store } from '@ephor/engine/kernel'
 import { parseVerifierKey, readCheckpoint, toHex } from '@ephor/proof'
-import type { Commitment, Receipt } from '@ephor/proof'
+import type { Receipt } from '@ephor/proof'
 import { checkOutside } from './check-outside.ts'
 import { DataKeys } from './data-keys.ts'
 import type { DataKey } from './data-keys.ts'
@@ -10,7 +10,7 @@ import { exportLedger } from './export-ledger.ts'
 import type { Appended, Described, Integrated, LedgerAttachment } from './ledger-thread.ts'
 import { makeProof, readFile } from './log-files.ts'
 import { prepareEntry } from './prepare-entry.ts'
-import { openPayload, readSealed } from './sealed-entries.ts'
+import { commitmentsOf, openTogether, readSealed, readTogether } from './sealed-entries.ts'
 import { readStore } from './store.ts'
 import { toEntry } from './to-entry.ts'
 import type { EntryDraft, Ledger } from './types.ts'
@@ -86,13 +86,12 @@ export async function openLedger({ store, keys, clock, log, outside }: LedgerRoo
 
   async function payload(seq: number, name: string): Promise<Json | undefined> {
     const row = await reads.entry(seq)
-    const commitments = row && (toEntry(row).body['commitments'] as Record<string, Commitment> | undefined)
-    const commitment = commitments && Object.hasOwn(commitments, name) ? commitments[name] : undefined
-    if (!commitment) return undefined
+    const commitments = row && commitmentsOf(toEntry(row).body)
+    if (!commitments || !Object.hasOwn(commitments, name)) return undefined
     const stored = await reads.payload(seq, name)
     if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
     const key = await dataKeys.find(stored.subject)
-    return key && openPayload(key, stored, commitment, seq)
+    return key && readTogether(openTogether(key, stored, commitments, seq), stored.name, commitments, name, seq)
   }
 
   return {

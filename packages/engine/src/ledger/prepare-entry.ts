@@ -8,7 +8,7 @@ import { canonicalize, MAX_ENTRY_BYTES, SALT_BYTES } from '@ephor/proof'
 import type { Commitment } from '@ephor/proof'
 import { TENANT } from './store.ts'
 import type { SealedPayload } from './store.ts'
-import type { EntryDraft } from './types.ts'
+import type { EntryDraft, PayloadDraft } from './types.ts'
 
 /** What crosses to the store's thread for one entry. */
 export type PreparedEntry = { id: string | null; body: string; payloads: SealedPayload[] }
@@ -29,6 +29,31 @@ function saltedBytes(text: string): Buffer {
 }
 
 /**
+ * Commits to each payload in the body, and seals those of a subject in one envelope, one behind the other: sealing costs
+ * more than what is sealed. Where one ends is known from the commitments.
+ */
+function sealTogether(drafts: readonly PayloadDraft[], body: JsonObject, keyOf: (subject: string) => KeyObject): SealedPayload[] {
+  const commitments: Record<string, Commitment> = {}
+  const together = new Map<string, { names: string[]; salted: Buffer[] }>()
+  for (const { name, subject, value } of drafts) {
+    if (!/^\w+$/.test(name)) throw new Fault('INTERNAL', `"${name}" is no name for a payload`)
+    const salted = saltedBytes(canonicalize(value))
+    commitments[name] = { sha256: `sha256:${hash('sha256', salted, 'hex')}`, bytes: salted.length - SALT_BYTES }
+    const group = together.get(subject)
+    if (group) {
+      group.names.push(name)
+      group.salted.push(salted)
+    } else together.set(subject, { names: [name], salted: [salted] })
+  }
+  body['commitments'] = commitments
+  return [...together].map(([subject, { names, salted }]) => {
+    const [name, first = ''] = [names.join(' '), names[0]]
+    const plain = salted.length === 1 ? (salted[0] as Buffer) : Buffer.concat(salted)
+    return { name, subject, sealed: sealEnvelope(keyOf(subject), aboutPayload(commitments[first]?.sha256 ?? '', name, subject), plain) }
+  })
+}
+
+/**
  * @param at ms since 1970
  * @param keyOf the data key of a subject, which exists
  * @throws Fault ENTRY_TOO_LARGE; ProofError CANONICAL_INVALID for a value that is not JSON.
@@ -38,18 +63,7 @@ export function prepareEntry(draft: EntryDraft, at: number, keyOf: (subject: str
     if (Object.hasOwn(draft.body, name)) throw new Fault('INTERNAL', `the ledger itself writes "${name}" into the body of ${draft.type}`)
   const body: JsonObject = { ...draft.body, v: 1, type: draft.type, at: isoTime(at), tenant: TENANT }
   if (draft.id !== undefined) body['id'] = draft.id
-  const payloads: SealedPayload[] = []
-  if (draft.payloads && draft.payloads.length > 0) {
-    const commitments: JsonObject = {}
-    for (const { name, subject, value } of draft.payloads) {
-      const salted = saltedBytes(canonicalize(value))
-      const commitment: Commitment = { sha256: `sha256:${hash('sha256', salted, 'hex')}`, bytes: salted.length - SALT_BYTES }
-      commitments[name] = commitment
-      const sealed = sealEnvelope(keyOf(subject), aboutPayload(commitment.sha256, name, subject), salted)
-      payloads.push({ name, subject, sealed })
-    }
-    body['commitments'] = commitments
-  }
+  const payloads = draft.payloads && draft.payloads.length > 0 ? sealTogether(draft.payloads, body, keyOf) : []
   const text = canonicalize(body)
   const size = Buffer.byteLength(text)
   if (size > MAX_ENTRY_BYTES) throw new Fault('ENTRY_TOO_LARGE', `the entry ${draft.type} has ${size} bytes`)

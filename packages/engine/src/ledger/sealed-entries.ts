@@ -53,13 +53,39 @@ export async function readSealed(reads: ReadStore, dataKeys: DataKeys, query: Se
   return { entries: wanted.map((row) => ({ row, payloads: bySeq.get(row.seq) ?? [] })), keys, last }
 }
 
-/** @throws Fault STORE_CORRUPT when it does not open, or is not what was committed to. */
-export function openPayload(key: KeyObject, { name, subject, sealed }: SealedPayload, commitment: Commitment, seq: number): Json {
-  const plain = openEnvelope(key, aboutPayload(commitment.sha256, name, subject), sealed)
-  const bytes = plain.subarray(SALT_BYTES)
-  if (!verifyCommitment(commitment, plain.subarray(0, SALT_BYTES), bytes))
-    throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is not the one that was committed to`)
-  return JSON.parse(fromUtf8(bytes)) as Json
+export type Commitments = Readonly<Record<string, Commitment>>
+
+/** What an entry's body commits to, by the payloads' names. */
+export function commitmentsOf(body: JsonObject): Commitments {
+  return (body['commitments'] ?? {}) as Commitments
+}
+
+const corrupt = (name: string, seq: number) =>
+  new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is not the one that was committed to`)
+
+/** All that is sealed together. @throws Fault STORE_CORRUPT */
+export function openTogether(key: KeyObject, { name, subject, sealed }: SealedPayload, commitments: Commitments, seq: number): Uint8Array {
+  const [first = ''] = name.split(' ')
+  const commitment = commitments[first]
+  if (!commitment) throw corrupt(first, seq)
+  return openEnvelope(key, aboutPayload(commitment.sha256, name, subject), sealed)
+}
+
+/** @throws Fault STORE_CORRUPT when it is not what was committed to. */
+export function readTogether(plain: Uint8Array, together: string, commitments: Commitments, name: string, seq: number): Json {
+  let at = 0
+  for (const one of together.split(' ')) {
+    const commitment = commitments[one]
+    if (!commitment) throw corrupt(one, seq)
+    const [text, end] = [at + SALT_BYTES, at + SALT_BYTES + commitment.bytes]
+    if (one === name) {
+      const bytes = plain.subarray(text, end)
+      if (!verifyCommitment(commitment, plain.subarray(at, text), bytes)) throw corrupt(name, seq)
+      return JSON.parse(fromUtf8(bytes)) as Json
+    }
+    at = end
+  }
+  throw corrupt(name, seq)
 }
 
 export type OpenedEntry = {
@@ -74,16 +100,19 @@ export type OpenedEntry = {
  */
 export function openSealed({ row, payloads }: SealedEntries['entries'][number], keys: SealedEntries['keys']): OpenedEntry {
   const { seq, body } = toEntry(row)
-  const commitments = body['commitments'] as Record<string, Commitment> | undefined
+  const commitments = commitmentsOf(body)
+  const opened = new Map<SealedPayload, Uint8Array>()
   return {
     body,
     payload(name) {
-      const commitment = commitments && Object.hasOwn(commitments, name) ? commitments[name] : undefined
-      if (!commitment) return undefined
-      const stored = payloads.find((one) => one.name === name)
+      if (!Object.hasOwn(commitments, name)) return undefined
+      const stored = payloads.find((one) => one.name.split(' ').includes(name))
       if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
       const key = keys.get(stored.subject)
-      return key && openPayload(key, stored, commitment, seq)
+      if (!key) return undefined
+      const plain = opened.get(stored) ?? openTogether(key, stored, commitments, seq)
+      opened.set(stored, plain)
+      return readTogether(plain, stored.name, commitments, name, seq)
     },
   }
 }

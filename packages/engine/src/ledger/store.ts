@@ -1,12 +1,15 @@
 /** The ledger's SQL: statements for the store's own thread, queries for readers. */
 import type { Migrations, Store } from '@ephor/engine/kernel'
 import type { Database, Statement } from 'better-sqlite3'
+import { sql } from 'kysely'
+import type { SqlBool } from 'kysely'
 
 export const TENANT = 'default'
 
 export const ledgerMigrations: Migrations = { room: 'ledger', folder: new URL('./migrations/', import.meta.url) }
 
 export type EntryRow = { seq: number; id: string | null; leaf_hash: Uint8Array; body: string }
+/** `name`: of all payloads in it, in their order, with spaces between. */
 export type SealedPayload = { name: string; subject: string; sealed: Uint8Array }
 export type CheckpointRow = { size: number; note: string }
 
@@ -60,6 +63,8 @@ export function writeStore(db: Database) {
 
 export type WriteStore = ReturnType<typeof writeStore>
 
+const holds = (name: string) => sql<SqlBool>`instr(' ' || name || ' ', ${` ${name} `}) > 0`
+
 /** Queries on the reading connection. */
 export function readStore(store: Store) {
   const db = store.reader<Tables>()
@@ -75,7 +80,7 @@ export function readStore(store: Store) {
         .select(['name', 'subject', 'sealed'])
         .where('tenant', '=', TENANT)
         .where('seq', '=', seq)
-        .where('name', '=', name)
+        .where(holds(name))
         .executeTakeFirst(),
     /** Of all entries from one to another, both included. */
     payloads: (from: number, to: number, names: readonly string[]) =>
@@ -85,7 +90,7 @@ export function readStore(store: Store) {
         .where('tenant', '=', TENANT)
         .where('seq', '>=', from)
         .where('seq', '<=', to)
-        .where('name', 'in', names)
+        .where((where) => where.or(names.map(holds)))
         .execute(),
     key: async (subject: string) =>
       (await db.selectFrom('ledger_key').select('sealed').where('tenant', '=', TENANT).where('subject', '=', subject).executeTakeFirst())
