@@ -71,7 +71,8 @@ async function test(io: Io, options: Options, given: string | undefined): Promis
     throw new Fault('NOT_FOUND', `${folder} has no *.test.yaml; ephor policy init writes one`, { where: folder })
   const tests = await testBundle(files, confine)
   const { results, findings, coverage } = tests
-  const ok = findings.length === 0 && results.every((result) => result.ok)
+  // Nothing was tried: that is no success.
+  const ok = findings.length === 0 && results.length > 0 && results.every((result) => result.ok)
   if (options.junit !== undefined) {
     const mistakes = findings.map((one) => ({ ...one, name: one.code, ok: false, expected: 'a file of cases', got: one.message, ms: 0 }))
     write(io, options.junit, junitOf([...mistakes, ...results]))

@@ -13,6 +13,8 @@ import { addDiff } from '../policy/diff.ts'
 import { addEval } from '../policy/eval.ts'
 import { addExplain } from '../policy/explain.ts'
 import { addHealth } from '../policy/health.ts'
+import { addFmt } from '../policy/fmt.ts'
+import { addInit } from '../policy/init.ts'
 import { placeOf, policyFolder } from '../policy/policy-source.ts'
 import { addProposals } from '../policy/proposals.ts'
 import { addPropose } from '../policy/propose.ts'
@@ -100,6 +102,8 @@ export function addPolicy(program: Command, io: Io): void {
   )
   examples(check, 'policy check', 'policy check ./policies --json')
 
+  addInit(policy, io)
+  addFmt(policy, io)
   addTest(policy, io)
   addExplain(policy, io)
   addWhoCan(policy, io)

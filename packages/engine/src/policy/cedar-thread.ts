@@ -11,6 +11,8 @@ export type CedarCalls = {
   syntax: [string, { errors: DetailedError[]; policies: number; templates: number }]
   /** The JSON form of single policies, integers beyond 2^53 as bigint; errors instead where one isn't a single static policy. */
   toJson: [string[], (PolicyJson | { errors: DetailedError[] })[]]
+  /** A whole file with its comments, as the engine would write it. */
+  format: [string, { text: string } | { errors: DetailedError[] }]
   validate: [{ schema: SchemaJson<string>; policies: Record<string, string> }, { errors: ValidationError[]; warnings: ValidationError[] }]
   schemaText: [SchemaJson<string>, string]
   /** A schema in the schema language to its JSON form. */
@@ -40,6 +42,10 @@ const calls: { [K in keyof CedarCalls]: (argument: CedarCalls[K][0]) => CedarCal
       const answer = withExactIntegers(() => cedar.policyToJson(text))
       return answer.type === 'success' ? (answer.json as PolicyJson) : { errors: answer.errors }
     }),
+  format(policyText) {
+    const answer = cedar.formatPolicies({ policyText })
+    return answer.type === 'failure' ? { errors: answer.errors } : { text: answer.formatted_policy }
+  },
   validate({ schema, policies }) {
     const answer = cedar.validate({ schema, policies: { staticPolicies: policies } })
     if (answer.type === 'failure') return fail(answer.errors)
@@ -51,7 +57,7 @@ const calls: { [K in keyof CedarCalls]: (argument: CedarCalls[K][0]) => CedarCal
   },
   schemaJson(text) {
     const answer = cedar.schemaToJson(text)
-    return answer.type === 'failure' ? { errors: answer.errors } : { json: answer.json as CompiledSchema }
+    return answer.type === 'failure' ? { errors: answer.errors } : { json: answer.json }
   },
   entities({ entities, schema }) {
     const answer = cedar.checkParseEntities({ entities: entities as EntityJson[], schema: schema as SchemaJson<string> })
