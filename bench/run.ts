@@ -1,13 +1,14 @@
 /** Runs the benchmarks and writes what they measured to bench/results, with the machine they ran on. `npm run bench -- NAME` runs one. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { benchBacktest } from './backtest.ts'
 import { benchDecisions } from './decisions.ts'
 import { benchGateway } from './gateway.ts'
 import { machine } from './measure.ts'
 import { benchMemory } from './memory.ts'
 import { benchPolicy } from './policy/index.ts'
 
-const benches = { decisions: benchDecisions, gateway: benchGateway, memory: benchMemory, policy: benchPolicy }
+const benches = { backtest: benchBacktest, decisions: benchDecisions, gateway: benchGateway, memory: benchMemory, policy: benchPolicy }
 
 const names = process.argv.slice(2).filter((word) => !word.startsWith('-'))
 const unknown = names.find((name) => !(name in benches))

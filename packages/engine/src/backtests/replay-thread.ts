@@ -1,13 +1,14 @@
 /** The thread in which decisions are made again: it asks for texts and worlds as it meets them, and is ended from outside. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Fault } from '@ephor/contract'
-import type { SealedEntries } from '@ephor/engine/ledger'
 import type { PolicyFiles, PolicyWorld } from '@ephor/engine/policy'
+import { unpack } from './pack.ts'
+import type { Packed } from './pack.ts'
 import { makeReplay } from './replay.ts'
 import type { Job, Tally } from './types.ts'
 
 export type ThreadData = { job: Job; agent: string | undefined }
-export type ToThread = { batch: SealedEntries; most: number } | { key: string; found: PolicyFiles | PolicyWorld | undefined }
+export type ToThread = { batch: Packed; most: number } | { key: string; found: PolicyFiles | PolicyWorld | undefined }
 export type FromThread = { wants: 'files' | 'world'; key: string } | { tally: Tally } | { fault: string; detail: string }
 
 const port = parentPort
@@ -29,7 +30,7 @@ port?.on('message', (message: ToThread) => {
     waiting.delete(message.key)
     return
   }
-  replay(message.batch, message.most).then(
+  replay(unpack(message.batch), message.most).then(
     (tally) => port.postMessage({ tally } satisfies FromThread),
     (error: unknown) => {
       const fault = error instanceof Fault ? error.code : 'INTERNAL'

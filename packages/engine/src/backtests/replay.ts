@@ -71,7 +71,11 @@ function changedOf({ id, body, question }: Record, decision: ReturnType<OpenBund
  * @param agent whose decisions alone are looked at
  * @returns makes a stretch again, at most `most` decisions of it, and says what was found
  */
-export function makeReplay(job: Job, source: Source, agent?: string): (batch: SealedEntries, most: number) => Promise<Tally> {
+export function makeReplay(
+  job: Job,
+  source: Source,
+  agent?: string,
+): (batch: Pick<SealedEntries, 'entries' | 'keys'>, most: number) => Promise<Tally> {
   const worldOf = remember((digest) => source.world(digest))
   const versionOf = remember(async (version) => {
     const files = await source.files(version)
@@ -95,15 +99,24 @@ export function makeReplay(job: Job, source: Source, agent?: string): (batch: Se
     return bundleOf(version, world)
   })
 
+  /** Records that follow one another nearly always have the same pins. */
+  let last: { key: string; bundle: OpenBundle | Skip } | undefined
+
   return async ({ entries, keys }, most) => {
     const tally = noTally()
     for (const entry of entries) {
       if (tally.seen >= most) break
       const record = readRecord(entry, keys, agent)
       if (!record) continue
-      const bundle = 'skip' in record ? record.skip : await bundles(`${record.version} ${record.world}`)
-      if ('skip' in record || typeof bundle === 'string') {
-        recordSkip(tally, bundle as Skip, record.id)
+      if ('skip' in record) {
+        recordSkip(tally, record.skip, record.id)
+        continue
+      }
+      const key = `${record.version} ${record.world}`
+      if (last?.key !== key) last = { key, bundle: await bundles(key) }
+      const { bundle } = last
+      if (typeof bundle === 'string') {
+        recordSkip(tally, bundle, record.id)
         continue
       }
       const decision = bundle.decide(record.question)

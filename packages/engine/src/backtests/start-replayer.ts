@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { Fault, FAULTS } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import type { SealedEntries } from '@ephor/engine/ledger'
+import { pack } from './pack.ts'
 import type { Source } from './replay.ts'
 import type { FromThread, ThreadData, ToThread } from './replay-thread.ts'
 import type { Tally } from './types.ts'
@@ -61,7 +62,8 @@ export function startReplayer(data: ThreadData, source: Source): Replayer {
           settle = undefined
           resolve(said)
         }
-        thread.postMessage({ batch, most } satisfies ToThread)
+        const packed = pack(batch)
+        thread.postMessage({ batch: packed, most } satisfies ToThread, [packed.bytes.buffer])
       })
       if (!(reply instanceof Fault)) return reply
       await thread.terminate()
