@@ -43,7 +43,9 @@ export const ProposalDetail = ProposalView.extend({
   analysis: z.json().optional().describe('As the author attached it.'),
   backtest: z.json().optional().describe('As the author attached it.'),
   ownBacktest: BacktestView.optional().describe('Ephor’s own, the last whole one of this version.'),
-  reviews: z.array(z.object({ person: z.string(), verdict: z.enum(['approve', 'reject']), at: z.iso.datetime(), note: z.string().optional() })),
+  reviews: z.array(
+    z.object({ person: z.string(), verdict: z.enum(['approve', 'reject']), at: z.iso.datetime(), note: z.string().optional() }),
+  ),
   waitsFor: z
     .array(z.object({ code: z.string(), detail: z.string() }))
     .describe('What keeps it from being published now; empty when nothing does.'),
@@ -167,7 +169,11 @@ export const policyVersionsOperations = {
     path: '/v1/policy/rollback',
     summary: 'Ends the trial; without one, makes an earlier active version active again. Needs no review',
     body: z.strictObject({ to: Version.optional().describe('The one before, unless given.'), why: Words }),
-    response: z.object({ from: Version.optional(), to: Version.optional(), ended: z.string().optional().describe('The proposal that ended.') }),
+    response: z.object({
+      from: Version.optional(),
+      to: Version.optional(),
+      ended: z.string().optional().describe('The proposal that ended.'),
+    }),
   },
   listPolicyVersions: {
     ...common,
