@@ -2,10 +2,10 @@
 import { appendFileSync, cpSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { Client } from '@modelcontextprotocol/client'
 import { startEphor } from '@ephor/testkit'
 import type { EphorProcess } from '@ephor/testkit'
-import Database from 'better-sqlite3'
 import { afterAll, expect, test } from 'vitest'
 import { run } from '../../apps/cli/src/main.ts'
 
@@ -101,7 +101,7 @@ test(
     await workOf(again, 1)
     await again.close()
     await ephor.stop({ keep: true })
-    const store = new Database(join(ephor.home, 'store.db'))
+    const store = new DatabaseSync(join(ephor.home, 'store.db'))
     store.exec(`UPDATE policy_world_part SET content = replace(content, '"destructive"', '"read"')`)
     store.close()
     ephor = await startEphor({ home: ephor.home })
