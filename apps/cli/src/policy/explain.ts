@@ -54,7 +54,7 @@ function showArithmetic(io: Io, { risk, budgets }: PolicyExplanation): void {
 }
 
 /** Agents and tool servers chose some of these texts: every one is written out plainly. */
-export function showExplanation(io: Io, explained: PolicyExplanation): void {
+function showExplanation(io: Io, explained: PolicyExplanation): void {
   const { principal, action, server, effect, fault, detail, recorded, same, mode, version, policies, elsewhere } = explained
   const told = fault === undefined ? effect : `${effect} (${fault})`
   facts(io, [

@@ -9,7 +9,7 @@ export type Confine = (folders: readonly string[], input: JsonObject, paths: rea
 /** Stands for a registered agent in the policies' world. */
 const idOf = ({ name, id }: TestWorld['agents'][number]) => id ?? `agt_${name}`
 
-export function divide(tool: string): { server: string; name: string } {
+function divide(tool: string): { server: string; name: string } {
   const slash = tool.indexOf('/')
   return { server: tool.slice(0, slash), name: tool.slice(slash + 1) }
 }

@@ -172,6 +172,21 @@ test('a bomb of aliases, a heap of brackets and a huge file are refused at once'
   }
 })
 
+test('as many described agents as a file can hold take one world, not one each', async () => {
+  const rows = Array.from({ length: 2000 }, (_, i) => `{ who: { owner: o${i} } }`).join(', ')
+  const started = performance.now()
+  const { results } = await run(`cases:\n  - { name: t, what: s/read, expect: permit, each: [${rows}] }\n`)
+  expect(results.filter(({ ok }) => ok)).toHaveLength(2000)
+  expect(performance.now() - started).toBeLessThan(20_000)
+})
+
+test('many files can not hold more cases than a bundle may, and are refused before any runs', async () => {
+  const rows = Array.from({ length: 1999 }, () => '{}').join(',')
+  const table = `  - { name: t, who: ada, what: s/read, expect: permit, each: [${rows}] }\n`
+  const files = Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`f${i}.test.yaml`, `world: a.test.yaml\ncases:\n${table}${table}`]))
+  expect(await run('', files)).toMatchObject({ results: [], findings: [{ code: 'CASES_TOO_LARGE' }] })
+})
+
 test('names of a prototype are names like any other', async () => {
   const text = [
     'cases:',

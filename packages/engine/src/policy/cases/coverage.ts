@@ -3,7 +3,8 @@ import type { Explanation } from '@ephor/cedar'
 import { printConditions } from '../analyze/print-policy.ts'
 import type { CompiledPolicy } from '../compile-policy.ts'
 import type { OpenBundle } from '../open-bundle.ts'
-import type { PolicyPrincipal } from '../types.ts'
+import { namedEntities } from '../named-entities.ts'
+import type { PolicyWorld } from '../types.ts'
 
 export type ConditionCoverage = { kind: 'when' | 'unless'; text: string; held: boolean; failed: boolean }
 export type PolicyCoverage = {
@@ -26,7 +27,7 @@ export type Coverage = {
 export interface Recorder {
   add(explanation: Explanation): void
   /** Looks for tools that no rule speaks of. */
-  addWorld(bundle: OpenBundle, agents: readonly string[]): void
+  addWorld(bundle: OpenBundle, world: PolicyWorld): void
   coverage(): Coverage
 }
 
@@ -40,6 +41,13 @@ function emptyOf({ id, file, line, json }: CompiledPolicy): PolicyCoverage {
     failed: false,
   }))
   return { policy: id, file, line, considered: 0, satisfied: 0, conditions }
+}
+
+/** One of those that no scope tells apart: in the same teams, and named by no policy. */
+function differentAgents({ policies }: OpenBundle, { agents }: PolicyWorld): string[] {
+  const named = new Set([...policies.values()].flatMap(({ json }) => namedEntities(json).map(({ id }) => id)))
+  const kinds = new Map(agents.map(({ id, groups = [] }) => [JSON.stringify([groups.toSorted(), named.has(id) ? id : '']), id]))
+  return [...kinds.values()]
 }
 
 export function recordCoverage(all: ReadonlyMap<string, CompiledPolicy>): Recorder {
@@ -59,11 +67,14 @@ export function recordCoverage(all: ReadonlyMap<string, CompiledPolicy>): Record
         }
       }
     },
-    addWorld(bundle, agents) {
+    addWorld(bundle, world) {
+      const agents = differentAgents(bundle, world)
       for (const { id, server } of bundle.schema.actions.values()) {
         if (server === undefined) continue
-        const speaks = (agent: PolicyPrincipal) => bundle.covering(agent, id, server).length > 0
-        ruled.set(id, ruled.get(id) === true || agents.some((agent) => speaks({ type: 'Agent', id: agent })))
+        ruled.set(
+          id,
+          ruled.get(id) === true || agents.some((agent) => bundle.covering({ type: 'Agent', id: agent }, id, server).length > 0),
+        )
       }
     },
     coverage() {

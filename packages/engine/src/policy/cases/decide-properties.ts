@@ -1,5 +1,5 @@
 /** Decides what a file says of all requests of a kind: a proof over whatever can be asked, or a request that breaks it. What is neither fails. */
-import { askingOf, examplesOf, LIMITS } from '../analyze/analyze.ts'
+import { askingOf, examplesOf } from '../analyze/analyze.ts'
 import { together } from '../analyze/check-policies.ts'
 import { witnessEvaluator } from '../analyze/evaluate-witness.ts'
 import type { Namespace } from '../analyze/make-encoder.ts'
@@ -18,6 +18,9 @@ import { decisionsOn } from './decide-witness.ts'
 import type { CasesOfFile } from './read-cases.ts'
 import type { CaseResult } from './run-cases.ts'
 import { policyOfPrincipal, selectActions, selectPrincipals } from './select-requests.ts'
+
+/** Beyond, asking one by one takes longer than the proof. */
+const MAX_PAIRS = 50_000
 
 type Ground = { bundle: OpenBundle; world: PolicyWorld }
 const EFFECTS: readonly Effect[] = ['permit', 'hold', 'deny']
@@ -82,7 +85,7 @@ async function prove({ bundle, world }: Ground, { property, principals, actions,
 
 /** Nothing is left to prove for those whom no policy could ever permit anything. */
 function couldBreak({ bundle, world }: Ground, property: Property, principals: readonly PolicyPrincipal[], actions: readonly string[]) {
-  if (breaking(property).includes('deny')) return { principals, actions }
+  if (breaking(property).includes('deny') || principals.length * actions.length > MAX_PAIRS) return { principals, actions }
   const servers = world.servers.map(({ name }) => name)
   const could = (principal: PolicyPrincipal, action: string) =>
     (bundle.schema.actions.get(action)?.server ? [bundle.schema.actions.get(action)?.server ?? ''] : servers).some((server) =>
@@ -97,7 +100,7 @@ function couldBreak({ bundle, world }: Ground, property: Property, principals: r
 const selectionText = (selection: object | string) =>
   typeof selection === 'string' ? selection : JSON.stringify(selection).replaceAll('"', '')
 
-export function nameOf({ name, never, always, be }: Property): string {
+function nameOf({ name, never, always, be }: Property): string {
   const { who, what } = never ?? always ?? { who: {}, what: {} }
   return name ?? `${never ? 'never' : 'always'} ${selectionText(who)} ${selectionText(what)} ${be.join(' or ')}`
 }
@@ -114,11 +117,7 @@ async function decideProperty(ground: Ground, property: Property, solver: Solver
 }
 
 /** Every verdict is a result like that of a case. */
-export async function decideProperties(
-  { file, properties }: CasesOfFile,
-  ground: Ground,
-  limits: SolverLimits = LIMITS,
-): Promise<CaseResult[]> {
+export async function decideProperties({ file, properties }: CasesOfFile, ground: Ground, limits: SolverLimits): Promise<CaseResult[]> {
   if (properties.length === 0) return []
   const solver = startSolver(limits)
   const until = performance.now() + limits.totalMs

@@ -42,35 +42,32 @@ function decide(bundle: OpenBundle, request: PolicyRequest, test: TestCase, reco
   return second.decision
 }
 
-/** An agent that only some cases know is in the world of those alone. */
-function makeBundles({ bundle, world }: Ground) {
-  const others = new Map<string, OpenBundle>()
-  return ({ extra }: AskedCase): OpenBundle => {
-    if (!extra) return bundle
-    const found = others.get(extra.id) ?? bundle.under({ ...world, agents: [...world.agents, extra] })
-    others.set(extra.id, found)
-    return found
-  }
+/** With the agents that only single cases know: one world for all of them, since a world takes time and room. */
+function withExtras({ bundle, world }: Ground, asked: readonly (AskedCase | string)[]): OpenBundle {
+  const extras = new Map(asked.flatMap((one) => (typeof one === 'object' && one.extra ? [[one.extra.id, one.extra] as const] : [])))
+  return extras.size === 0 ? bundle : bundle.under({ ...world, agents: [...world.agents, ...extras.values()] })
 }
 
 const BREATH = 500
 const pauseForOthers = () => new Promise((resolve) => setImmediate(resolve))
 
 export async function runCases({ file, at, world, cases }: CasesOfFile, ground: Ground): Promise<CaseResult[]> {
-  const bundleOf = makeBundles(ground)
+  const { confine, recorder } = ground
+  const questions = cases.map((test) => askCase(world, test, { at, confine }))
+  const bundle = withExtras(ground, questions)
   const results: CaseResult[] = []
   for (const [i, test] of cases.entries()) {
     if (i % BREATH === BREATH - 1) await pauseForOthers()
     const started = performance.now()
     const { line, column, name } = test
-    const asked = askCase(world, test, { at, confine: ground.confine })
+    const asked = questions[i] ?? ''
     const place = { file, line, column, name }
     if (typeof asked === 'string') {
       const got = `the case names ${asked}, which its world does not have`
-      results.push({ ...place, ok: false, expected: test.expect, got, reasons: [], ms: performance.now() - started })
+      results.push({ ...place, ok: false, expected: test.expect, got, reasons: [], ms: 0 })
       continue
     }
-    const decision = decide(bundleOf(asked), asked.request, test, ground.recorder)
+    const decision = decide(bundle, asked.request, test, recorder)
     results.push({ ...place, ...judgeCase(test, decision), reasons: decision.reasons, ms: performance.now() - started })
   }
   return results

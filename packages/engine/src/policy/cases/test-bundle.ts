@@ -1,4 +1,5 @@
 /** Runs everything that a bundle says of itself: the cases and properties of all its `*.test.yaml`. */
+import { LIMITS } from '../analyze/analyze.ts'
 import { CHARTER_FILE } from '../charter/read-charter.ts'
 import type { Finding, PolicyFiles } from '../types.ts'
 import type { Confine } from './ask-case.ts'
@@ -17,7 +18,30 @@ export type BundleTests = {
   coverage: Coverage
 }
 
+/** Of all files together; the time for proofs is shared as well. */
+const MAX_CASES = 20_000
+
+const tooMany = (file: string, count: number): Finding => ({
+  code: 'CASES_TOO_LARGE',
+  severity: 'error',
+  file,
+  line: 1,
+  column: 1,
+  message: `${count} cases in all files; the limit is ${MAX_CASES}`,
+})
+
 const NOTHING: Coverage = { share: 0, policies: [], uncovered: [] }
+
+/** Checking texts takes a while: files that share a world share that too. */
+function openingEachOnce(files: PolicyFiles) {
+  const opened = new Map<string, ReturnType<typeof openForCases>>()
+  return (cases: CasesOfFile) => {
+    const key = JSON.stringify(cases.world)
+    const opening = opened.get(key) ?? openForCases(files, cases)
+    opened.set(key, opening)
+    return opening
+  }
+}
 
 /** @throws Fault POLICY_INVALID when the policies could not become active in the world of a file */
 export async function testBundle(files: PolicyFiles, confine: Confine): Promise<BundleTests> {
@@ -29,20 +53,21 @@ export async function testBundle(files: PolicyFiles, confine: Confine): Promise<
     if ('findings' in cases) findings.push(...cases.findings)
     else read.push(cases)
   }
+  const count = read.reduce((sum, { cases, properties }) => sum + cases.length + properties.length, 0)
+  if (count > MAX_CASES) findings.push(tooMany(read[0]?.file ?? '', count))
   if (findings.length > 0) return { results: [], findings, coverage: NOTHING }
+  const end = performance.now() + LIMITS.totalMs
+  const openOnce = openingEachOnce(files)
   const results: CaseResult[] = []
   let recorder: Recorder | undefined
   let wanted: number | undefined
   for (const cases of read) {
-    const { bundle, world } = await openForCases(files, cases)
+    const { bundle, world } = await openOnce(cases)
     recorder ??= recordCoverage(bundle.policies)
     wanted = bundle.charter.tests.coverage
-    recorder.addWorld(
-      bundle,
-      world.agents.map(({ id }) => id),
-    )
+    recorder.addWorld(bundle, world)
     results.push(...(await runCases(cases, { bundle, world, confine, recorder })))
-    results.push(...(await decideProperties(cases, { bundle, world })))
+    results.push(...(await decideProperties(cases, { bundle, world }, { ...LIMITS, totalMs: Math.max(0, end - performance.now()) })))
   }
   const coverage = recorder?.coverage() ?? NOTHING
   if (wanted !== undefined) results.push(coverageResult(coverage, wanted))

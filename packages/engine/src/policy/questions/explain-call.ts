@@ -34,7 +34,7 @@ export type CallExplained = {
 const ANY = { op: 'All' } as const
 
 /** One condition as text, without what stands before it. */
-export const conditionText = ({ json }: CompiledPolicy, index: number): string => {
+const conditionText = ({ json }: CompiledPolicy, index: number): string => {
   const condition = json.conditions[index]
   return condition ? printConditions({ ...json, principal: ANY, resource: ANY, conditions: [{ ...condition, kind: 'when' }] }) : ''
 }
