@@ -107,7 +107,7 @@ test('only decisions since a time, of an agent, and at most so many', async () =
   expect(await seen({ agent: agent.id })).toBe(14)
   expect(await seen({ agent: agent.id, most: 3 })).toBe(3)
   await world.close()
-})
+}, 60_000)
 
 test('a run that is cut off by a stop goes on from where it was, and counts nothing twice', async () => {
   const { world, perform } = await openBusyWorld()
@@ -135,3 +135,25 @@ test('a run that was stopped keeps what it had found, and has ended', async () =
   expect((await world.ledger.find(`${id}/ended`))?.body).toMatchObject({ state: 'stopped' })
   await world.close()
 })
+
+test('arguments as large as they may be are read a few at a time', async () => {
+  const { world, perform } = await openBusyWorld()
+  const text = 'x'.repeat(1_000_000)
+  for (let i = 0; i < 40; i++) await perform('note', { text }, { session: `${i}` })
+  const { size } = await world.ledger.head()
+  let [after, stretches] = [-1, 0]
+  const seen: string[] = []
+  while (after < size - 1) {
+    const batch = await world.ledger.sealed({ after, upTo: size - 1, limit: 500, ids: 'dec', names: ['input', 'facts'] })
+    const bytes = batch.entries.flatMap(({ payloads }) => payloads).reduce((sum, { sealed }) => sum + sealed.length, 0)
+    expect(bytes).toBeLessThan(17 * 1024 * 1024)
+    seen.push(...batch.entries.map(({ row }) => row.id ?? ''))
+    after = batch.last ?? size
+    stretches++
+  }
+  expect([stretches, new Set(seen).size, seen.length]).toEqual([3, 40, 40])
+  const { id } = await world.backtests.checkDrift('system')
+  await world.backtests.idle()
+  expect(await world.backtests.show(id)).toMatchObject({ state: 'done', tally: { seen: 40, same: 40 } })
+  await world.close()
+}, 60_000)

@@ -58,6 +58,12 @@ async function inspect({ policy }: Context, files: PolicyFiles): Promise<string>
   throw new Fault('POLICY_INVALID', `${where}: ${error.message}`, { where })
 }
 
+/** So that the first check comes in time, however often the process is started again. */
+async function bornAt({ ledger, clock }: Context): Promise<number> {
+  const at = (await ledger.read(0))?.body['at']
+  return typeof at === 'string' ? Date.parse(at) : clock.now()
+}
+
 /** The last seq up to which everything came out again. */
 async function checkedUpTo(context: Context): Promise<number> {
   for (const run of await context.runs.list({ kind: 'drift', state: 'done', limit: LOOKED_AT }))
@@ -68,7 +74,6 @@ async function checkedUpTo(context: Context): Promise<number> {
 export async function openBacktests(options: BacktestsOptions): Promise<Backtests> {
   const context: Context = { ...options, runs: readRuns(options.store) }
   const { ledger, clock, log, runs, policy, driftEveryMs } = context
-  const openedAt = clock.now()
   const waiting: Run[] = []
   const stopped = new Set<string>()
   let current: Run | undefined
@@ -151,7 +156,7 @@ export async function openBacktests(options: BacktestsOptions): Promise<Backtest
   async function tick(): Promise<void> {
     if (driftEveryMs === 0 || closing) return
     const [last] = await runs.list({ kind: 'drift', limit: 1 })
-    if (clock.now() - (last?.startedAt ?? openedAt) >= driftEveryMs) await checkDrift('system')
+    if (clock.now() - (last?.startedAt ?? (await bornAt(context))) >= driftEveryMs) await checkDrift('system')
   }
 
   for (const run of await runs.running()) enqueue(run)

@@ -16,7 +16,7 @@ export type SealedQuery = {
   after: number
   /** The last seq wanted. */
   upTo: number
-  /** Entries looked at, wanted or not. */
+  /** Entries looked at, wanted or not, at most: fewer where their payloads are large. */
   limit: number
   /** Only entries whose idempotency key is an id of this kind. */
   ids: IdPrefix
@@ -33,11 +33,25 @@ export type SealedEntries = {
   last: number | undefined
 }
 
+/** Of payloads at once: agents choose how large each is. One entry is always read, however large. */
+const MAX_BYTES = 16 * 1024 * 1024
+
+/** The last of these entries up to which not too much is read at once. */
+async function lastWithin(reads: ReadStore, [from, to]: [number, number], names: readonly string[]): Promise<number> {
+  let total = 0
+  for (const { seq, bytes } of await reads.payloadSizes(from, to, names)) {
+    if (total > 0 && total + bytes > MAX_BYTES) return seq - 1
+    total += bytes
+  }
+  return to
+}
+
 export async function readSealed(reads: ReadStore, dataKeys: DataKeys, query: SealedQuery): Promise<SealedEntries> {
   const { after, upTo, limit, ids, names } = query
-  const rows = (await reads.entries(after + 1, limit)).filter(({ seq }) => seq <= upTo)
-  const last = rows.at(-1)?.seq
-  const wanted = rows.filter(({ id }) => isId(ids, id ?? ''))
+  const found = (await reads.entries(after + 1, limit)).filter(({ seq }) => seq <= upTo)
+  const ends = [found[0]?.seq, found.at(-1)?.seq]
+  const last = ends[0] === undefined || ends[1] === undefined ? undefined : await lastWithin(reads, [ends[0], ends[1]], names)
+  const wanted = found.filter(({ seq, id }) => seq <= (last ?? -1) && isId(ids, id ?? ''))
   const [from, to] = [wanted[0]?.seq, wanted.at(-1)?.seq]
   const bySeq = new Map<number, SealedPayload[]>(wanted.map(({ seq }) => [seq, []]))
   const keys = new Map<string, KeyObject>()

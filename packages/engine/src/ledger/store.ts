@@ -92,6 +92,18 @@ export function readStore(store: Store) {
         .where('seq', '<=', to)
         .where((where) => where.or(names.map(holds)))
         .execute(),
+    /** Their sealed bytes, entry by entry. */
+    payloadSizes: (from: number, to: number, names: readonly string[]) =>
+      db
+        .selectFrom('ledger_payload')
+        .select(['seq', sql<number>`sum(length(sealed))`.as('bytes')])
+        .where('tenant', '=', TENANT)
+        .where('seq', '>=', from)
+        .where('seq', '<=', to)
+        .where((where) => where.or(names.map(holds)))
+        .groupBy('seq')
+        .orderBy('seq')
+        .execute(),
     key: async (subject: string) =>
       (await db.selectFrom('ledger_key').select('sealed').where('tenant', '=', TENANT).where('subject', '=', subject).executeTakeFirst())
         ?.sealed,
