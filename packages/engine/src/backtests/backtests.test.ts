@@ -24,6 +24,18 @@ test('every decision comes out again as it was, and what no policy decided is co
   await world.close()
 })
 
+test('what an application’s policies decided is left out, and counted', async () => {
+  const { world, agent, perform } = await openBusyWorld()
+  await perform('look', { path: `${world.folder}/a` })
+  const access = { enforcementPoint: agent.principal, application: 'records', action: 'export', question: {}, deadlineMs: 60_000 }
+  const permit = { version: 'sha256:aa', world: undefined, reasons: [], effect: 'permit' as const, obligations: [] }
+  for (const door of ['authzen', 'envoy'] as const) await world.broker.judgeAccess({ ...access, door, decide: () => permit })
+  const { id } = await world.backtests.checkDrift('system')
+  await world.backtests.idle()
+  expect((await world.backtests.show(id)).tally).toMatchObject({ seen: 3, replayed: 1, same: 1, skipped: { door: 2 }, lost: [] })
+  await world.close()
+})
+
 test('a check for drift goes on from the last one, and the timer starts one a day', async () => {
   const busy = await openBusyWorld({ driftEveryMs: 86_400_000 })
   const { world, perform } = busy

@@ -6,7 +6,7 @@ import { seqAt } from '@ephor/engine/ledger'
 import type { Ledger, Receipt } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import { suggestFewer, suggestMore } from './suggest.ts'
-import { actionOf, askedOf, harmedOf, nothingSeen, see } from './tally.ts'
+import { actionOf, askedOf, harmedOf, nothingSeen, policiesOf, see } from './tally.ts'
 import type { Health } from './types.ts'
 
 export type ThresholdsOptions = { ledger: Ledger; policy: Pick<Policy, 'active'>; clock: Clock }
@@ -33,7 +33,7 @@ export function openThresholds({ ledger, policy, clock }: ThresholdsOptions): Th
       const body = (await ledger.find(decision))?.body
       if (body?.['type'] !== 'decision') throw new Fault('NOT_FOUND', 'no decision has that id')
       if (body['effect'] !== 'permit') throw new Fault('CONFLICT', 'it was not permitted, so nothing was done by it')
-      const said = { decision, by, harmful, action: actionOf(body), policies: body['reasons'] ?? [] }
+      const said = { decision, by, harmful, action: actionOf(body), policies: policiesOf(body) }
       const payloads = note === undefined ? [] : [{ name: 'note', subject: by, value: note }]
       const [receipt] = await ledger.append({ changes: [], entries: [{ type: 'decision.reported', body: said, payloads }] })
       if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')

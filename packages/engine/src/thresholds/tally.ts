@@ -5,12 +5,21 @@ import type { Asked, Harmed } from './types.ts'
 /** Decisions named for an action. */
 const NAMED = 20
 
-type Approval = { policies: readonly string[]; openedAt: number; end?: 'approved' | 'denied' | 'undecided'; tookMs?: number }
+type Approval = {
+  /** Of an application's policies: which one. */
+  application: string | undefined
+  policies: readonly string[]
+  openedAt: number
+  end?: 'approved' | 'denied' | 'undecided'
+  tookMs?: number
+}
 type Permit = { action: string; policies: readonly string[] }
 
 export type Seen = {
   decisions: number
   approvals: Map<string, Approval>
+  /** The application whose policies held a decision, by the decision, until its approval is seen. */
+  held: Map<string, string>
   /** Who approved, by policy. */
   approvers: Map<string, Set<string>>
   permits: Map<string, number>
@@ -22,6 +31,7 @@ export type Seen = {
 export const nothingSeen = (): Seen => ({
   decisions: 0,
   approvals: new Map(),
+  held: new Map(),
   approvers: new Map(),
   permits: new Map(),
   reports: new Map(),
@@ -30,23 +40,35 @@ export const nothingSeen = (): Seen => ({
 
 const timeOf = (body: JsonObject) => Date.parse(body['at'] as string)
 
-/** `server/tool` of a recorded decision, or the method of what is no tool. */
-export function actionOf({ tool, method }: JsonObject): string {
-  const { server, name } = (tool ?? {}) as { server?: string; name?: string }
-  return server === undefined ? (method as string) : `${server}/${name}`
+/** An application's policies and actions are named apart: ours may have the same names. */
+const named = (application: string | undefined, name: string) => (application === undefined ? name : `${application}: ${name}`)
+
+const applicationOf = ({ door, server }: JsonObject) => (door === 'mcp' || door === 'api' ? undefined : (server as string))
+
+/** `server/tool` of a recorded decision, the method of what is no tool, `application: action` of what an application was asked. */
+export function actionOf(body: JsonObject): string {
+  const { tool, method, action } = body as { tool?: { server: string; name: string }; method: string; action?: string }
+  return tool ? `${tool.server}/${tool.name}` : named(applicationOf(body), action ?? method)
 }
+
+/** Named as `askedOf` names them. */
+export const policiesOf = (body: JsonObject): string[] =>
+  ((body['reasons'] ?? []) as string[]).map((policy) => named(applicationOf(body), policy))
 
 function seeDecision(seen: Seen, body: JsonObject): void {
   seen.decisions++
+  const application = applicationOf(body)
+  if (body['effect'] === 'hold' && application !== undefined) seen.held.set(body['id'] as string, application)
   if (body['effect'] !== 'permit') return
   const action = actionOf(body)
   seen.permits.set(action, (seen.permits.get(action) ?? 0) + 1)
 }
 
-function seeVote(seen: Seen, body: JsonObject): void {
+function seeVote(seen: Seen, approval: Approval | undefined, body: JsonObject): void {
   const { verdict, by, policies } = body as { verdict: string; by: string; policies: string[] }
-  if (verdict !== 'approve') return
-  for (const policy of policies) seen.approvers.set(policy, (seen.approvers.get(policy) ?? new Set()).add(by))
+  if (verdict !== 'approve' || !approval) return
+  for (const policy of policies.map((name) => named(approval.application, name)))
+    seen.approvers.set(policy, (seen.approvers.get(policy) ?? new Set()).add(by))
 }
 
 /** Entries are those of the ledger, in their order; of other kinds there is nothing to see. */
@@ -56,12 +78,15 @@ export function see(seen: Seen, body: JsonObject): void {
     case 'decision':
       return seeDecision(seen, body)
     case 'approval.opened': {
-      const policies = (body['asks'] as { policy: string }[]).map(({ policy }) => policy)
-      seen.approvals.set(body['approval'] as string, { policies, openedAt: timeOf(body) })
+      const decision = body['decision'] as string
+      const application = seen.held.get(decision)
+      seen.held.delete(decision)
+      const policies = (body['asks'] as { policy: string }[]).map(({ policy }) => named(application, policy))
+      seen.approvals.set(body['approval'] as string, { application, policies, openedAt: timeOf(body) })
       return undefined
     }
     case 'approval.voted':
-      return seeVote(seen, body)
+      return seeVote(seen, approval, body)
     case 'approval.decided':
       if (approval)
         Object.assign(approval, { end: body['verdict'] === 'approve' ? 'approved' : 'denied', tookMs: timeOf(body) - approval.openedAt })

@@ -1,5 +1,6 @@
 /** Holds that are always approved and permits that did harm are found, and what is suggested changes nothing by itself. */
 import type { JsonObject } from '@ephor/engine/kernel'
+import type { Decision } from '@ephor/engine/policy'
 import { callOf, openWorld, WORLD_TOOLS } from '@ephor/testkit'
 import type { WorldOptions } from '@ephor/testkit'
 import { expect, test } from 'vitest'
@@ -129,5 +130,39 @@ test('only what came since then is looked at', async () => {
   await perform('note', { text: 'x' })
   expect(await thresholds.health(since)).toMatchObject({ decisions: 1, asked: [] })
   expect(await thresholds.health(0)).toMatchObject({ decisions: 2, asked: [{ holds: 1 }] })
+  await world.close()
+})
+
+test('an application’s policies are named apart, and nothing is suggested for ours when they share a name', async () => {
+  const { world, thresholds, since } = await openCase()
+  const gateway = await world.agent('gateway')
+  const pins = { version: 'sha256:aa', world: undefined, reasons: [{ policy: 'a/wipes', text: 'why' }] }
+  const permit: Decision = { ...pins, effect: 'permit', obligations: [] }
+  const hold: Decision = { ...pins, effect: 'hold', obligations: [], asks: [{ policy: 'a/wipes', reason: 'why', quorum: 1 }] }
+  const ask = (resource: string, decide: () => Decision) =>
+    world.broker.judgeAccess({
+      door: 'authzen',
+      enforcementPoint: gateway.principal,
+      application: 'records',
+      action: 'note',
+      question: { resource },
+      decide,
+      deadlineMs: 900_000,
+    })
+  for (let i = 0; i < 21; i++) {
+    const held = await ask(`${i}`, () => hold)
+    if (held.kind !== 'held') throw new Error(held.kind)
+    world.clock.advance(1000)
+    await world.approvals.decide(held.approval.id, world.person, { verdict: 'approve', digest: held.approval.digest })
+  }
+  for (const resource of ['x', 'y']) {
+    const { decision } = await ask(resource, () => permit)
+    await thresholds.report(decision, world.person.id, { harmful: true })
+  }
+  const { asked, harmed } = await thresholds.health(since)
+  expect(asked).toMatchObject([{ policy: 'records: a/wipes', holds: 21, approved: 21, approvers: 1 }])
+  expect(asked[0]).not.toHaveProperty('suggestion')
+  expect(harmed).toMatchObject([{ action: 'records: note', permits: 2, harmful: 2, policies: ['records: a/wipes'] }])
+  expect(harmed[0]?.suggestion).not.toHaveProperty('files')
   await world.close()
 })
