@@ -16,6 +16,7 @@ import type { PolicyPrincipal, PolicyWorld } from '../types.ts'
 import type { Property } from './case-file.ts'
 import { decisionsOn } from './decide-witness.ts'
 import type { CasesOfFile } from './read-cases.ts'
+import { riskFloor } from './risk-floor.ts'
 import type { CaseResult } from './run-cases.ts'
 import { policyOfPrincipal, selectActions, selectPrincipals } from './select-requests.ts'
 
@@ -36,6 +37,13 @@ function goalOf(of: EncodedClass, subjects: readonly Subject[], effect: Effect, 
   if (effect === 'hold') return all(open, asked)
   return approved === false ? all(open, none(asked)) : open
 }
+
+/** Elsewhere it would only be one more thing to find a value for. */
+const looksAtRisk = ({ policies }: EncodedClass, subjects: readonly Subject[]) =>
+  subjects.some(
+    ({ id, json }) =>
+      policies.has(id) && JSON.stringify(json, (_, value: unknown) => (typeof value === 'bigint' ? '' : value)).includes('"attr":"risk"'),
+  )
 
 /** A charter only takes away: it can't break that something is never permitted, and it can break anything else. */
 function charterMayBreak({ charter }: OpenBundle, bad: readonly Effect[]): boolean {
@@ -67,9 +75,10 @@ async function prove({ bundle, world }: Ground, { property, principals, actions,
   const namespace = schema.json[''] as Namespace
   const prover = makeProver({ solver, namespace, examples: examplesOf(world), evaluate: witnessEvaluator(everybody, schema) })
   for (const of of classes) {
+    const floor = looksAtRisk(of, subjects) ? riskFloor(of, bundle.charter, schema) : undefined
     const one = any(...whos.filter(({ id }) => of.policies.has(id)).map(({ id }) => satisfied(of, id)))
     for (const effect of bad) {
-      const verdict = await prover.find(of, all(one, goalOf(of, subjects, effect, property.approved)))
+      const verdict = await prover.find(of, all(one, ...(floor ? [floor] : []), goalOf(of, subjects, effect, property.approved)))
       if (verdict.kind === 'none') continue
       if (verdict.kind === 'unknown')
         return { ok: false, got: `not proven for ${of.actions.join(', ')}: write cases for it, or simpler policies` }

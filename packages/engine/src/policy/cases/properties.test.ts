@@ -69,6 +69,16 @@ test('always: reading is permitted to everybody, until one condition says otherw
   expect(await verdicts(night, always)).toEqual([[false, expect.stringMatching(/^deny: for example/)]])
 })
 
+test('risk is what the charter makes of a tool: never less than its kind and class count', async () => {
+  const risky = (tier: string) => `permit (principal, action in Action::"money", resource) when { context.risk.tier == "${tier}" };`
+  const never = '{ never: { what: { kind: money } }, be: permit }'
+  // Money counts 30 and a tool of medium risk 10: medium is the least, and circumstances can add more.
+  expect((await verdicts(risky('low'), never)).map(([ok]) => ok)).toEqual([true])
+  expect(await verdicts(risky('medium'), never)).toEqual([[false, expect.stringMatching(/^permit: for example/)]])
+  const charter = { 'charter.yaml': 'risk: { kind: { money: 0 }, class: { medium: 0 } }\n' }
+  expect((await verdicts(risky('low'), never, charter)).map(([ok]) => ok)).toEqual([false])
+})
+
 test('a policy that can fail is a way to be refused, never a way to be permitted', async () => {
   const fails = 'permit (principal, action == Action::"s/pay", resource) when { context.input.amount + 1 > 0 };'
   expect((await verdicts(fails, '{ always: { what: s/pay }, be: permit }')).map(([ok]) => ok)).toEqual([false])

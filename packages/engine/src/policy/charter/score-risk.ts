@@ -22,7 +22,7 @@ export function reaches(tier: RiskTier, bound: RiskTier): boolean {
   return TIERS.indexOf(tier) >= TIERS.indexOf(bound)
 }
 
-function tierOf(score: number, { medium, high, critical }: Charter['thresholds']): RiskTier {
+export function tierOf(score: number, { medium, high, critical }: Charter['thresholds']): RiskTier {
   if (score >= critical) return 'critical'
   if (score >= high) return 'high'
   return score >= medium ? 'medium' : 'low'
