@@ -32,7 +32,7 @@ const attribute = (name: string) => (IDENTIFIER.test(name) && !RESERVED.test(nam
 const made = new Map<string, Arbitrary<string>>()
 
 /** The same arbitrary for the same question: there are few, and they refer to one another. */
-export function expression(kind: Kind, depth: number): Arbitrary<string> {
+function expression(kind: Kind, depth: number): Arbitrary<string> {
   const key = `${kind} ${depth}`
   const known = made.get(key)
   if (known) return known
