@@ -24,6 +24,7 @@ export const ObligationView = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('redact'), category: z.string(), policy: z.string() }),
   z.object({ kind: z.literal('sandbox'), profile: z.string(), policy: z.string() }),
   z.object({ kind: z.literal('log'), level: z.literal('full'), policy: z.string() }),
+  z.object({ kind: z.literal('review'), percent: z.number(), policy: z.string() }),
 ])
 
 export const RiskView = z.object({

@@ -45,7 +45,35 @@ export const ThresholdHealth = z.object({
 })
 export type ThresholdHealth = z.output<typeof ThresholdHealth>
 
+export const ReviewsView = z.object({
+  since: z.iso.datetime(),
+  due: z
+    .array(
+      z.object({
+        decision: z.string(),
+        at: z.iso.datetime(),
+        agent: z.string(),
+        action: z.string(),
+        policy: z.string().describe('The permit whose @obligation("review:…") asks for it.'),
+        percent: z.number(),
+      }),
+    )
+    .describe('Permits of the sample that nobody has reported on, oldest first; at most 200.'),
+  more: z.number().int().describe('How many are due beyond these.'),
+  done: z.number().int(),
+})
+export type ReviewsView = z.output<typeof ReviewsView>
+
 export const thresholdHealthOperations = {
+  listReviews: {
+    method: 'GET',
+    path: '/v1/policy/reviews',
+    summary: 'Lists permits that were sampled for a look afterwards; a report on one ends its review',
+    tag: 'policy',
+    who: 'person',
+    query: z.object({ since: z.iso.datetime().optional().describe('30 days ago unless said.') }),
+    response: ReviewsView,
+  },
   reportDecision: {
     method: 'POST',
     path: '/v1/decisions/{id}/reports',

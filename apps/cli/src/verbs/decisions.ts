@@ -128,6 +128,34 @@ export function addDecisions(program: Command, io: Io): void {
   )
   examples(reporting, 'decisions report dec_01kf… --harmful "It overwrote the shared calendar."')
 
+  const reviewing = withServer(
+    decisions
+      .command('reviews')
+      .description('list permits that were sampled for a look afterwards; report on one to end its review')
+      .option('--since <time>', 'RFC 3339; 30 days ago unless said'),
+  )
+  reviewing.action(
+    served(io, async ({ client }, options: CommonOptions & { since?: string }) => {
+      const reviews = await client.listReviews({ query: options.since === undefined ? {} : { since: options.since } })
+      if (options.json) return json(io, reviews)
+      table(
+        io,
+        reviews.due,
+        [
+          ['decision', ({ decision }) => decision],
+          ['at', ({ at }) => at],
+          ['agent', ({ agent }) => agent],
+          ['action', ({ action }) => action],
+          ['sampled by', ({ policy, percent }) => `${policy} (${percent}%)`],
+        ],
+        'No review is due.',
+      )
+      if (reviews.more > 0) line(io, `and ${reviews.more} more`)
+      if (reviews.due.length > 0) line(io, 'Look with ephor decisions show, then ephor decisions report ID --harmless or --harmful.')
+    }),
+  )
+  examples(reviewing, 'decisions reviews', 'decisions reviews --since 2026-11-01T00:00:00Z --json')
+
   const tailing = withServer(decisions.command('tail').description('show decisions as they are made'))
   tailing.action(served(io, (connection, options: CommonOptions) => tail(io, connection, options)))
   examples(tailing, 'decisions tail', 'decisions tail --json | jq .body.effect')

@@ -18,6 +18,7 @@ const obligation: fc.Arbitrary<CompiledPolicy['obligations'][number]> = fc.oneof
   fc.record({ kind: fc.constant('redact' as const), category: fc.constantFrom('ssn', 'iban') }),
   fc.record({ kind: fc.constant('sandbox' as const), profile: fc.constantFrom('gvisor', 'wasm') }),
   fc.record({ kind: fc.constant('log' as const), level: fc.constant('full' as const) }),
+  fc.record({ kind: fc.constant('review' as const), percent: fc.integer({ min: 1, max: 100 }) }),
 )
 const ask = fc
   .tuple(
@@ -150,6 +151,7 @@ test('obligations merge in any order, once or twice, to the same; and one more l
             (one.kind === 'limit' && other.kind === 'limit' && other.per === one.per && other.count <= one.count) ||
             (one.kind === 'redact' && other.kind === 'redact' && other.category === one.category) ||
             (one.kind === 'sandbox' && other.kind === 'sandbox' && other.profile === one.profile) ||
+            (one.kind === 'review' && other.kind === 'review' && other.percent >= one.percent) ||
             (one.kind === 'log' && other.kind === 'log'),
         )
         expect(kept).toBeDefined()

@@ -46,6 +46,7 @@ test('a mistyped term is told what was probably meant', () => {
 })
 
 test('obligations are several by semicolons', () => {
+  expect(parseObligations('review:5%')).toEqual([{ kind: 'review', percent: 5 }])
   expect(parseObligations('redact:ssn; sandbox:gvisor;limit:10/hour ; timeout:30s; log:full')).toEqual([
     { kind: 'redact', category: 'ssn' },
     { kind: 'sandbox', profile: 'gvisor' },
@@ -70,6 +71,9 @@ test.each([
   'encrypt:all',
   '__proto__:x',
   'limit:5/day, log:full',
+  'review:0%',
+  'review:101%',
+  'review:5',
 ])('the obligation "%s" is refused too', (text) => expect(parseObligations(text)).toHaveProperty('message'))
 
 test('controls are a list of ids, each once', () => {

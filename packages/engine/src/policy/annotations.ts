@@ -98,6 +98,10 @@ const OBLIGATIONS: Record<string, (value: string) => ObligationTerm | Mistake | 
       : unknown(value, 'a kind of data that can be found', REDACTION_CATEGORIES, ''),
   sandbox: (value) =>
     NAME.test(value) ? { kind: 'sandbox', profile: value } : `sandbox must name a profile such as sandbox:gvisor, not "${value}"`,
+  review: (value) =>
+    /^(?:[1-9]\d?|100)%$/.test(value)
+      ? { kind: 'review', percent: Number(value.slice(0, -1)) }
+      : `review must be a share of 1% to 100% such as review:5%, not "${value}"`,
   log: (value) => (value === 'full' ? { kind: 'log', level: 'full' } : `log can only be log:full, not "${value}"`),
 }
 

@@ -9,11 +9,15 @@ function slotOf(one: Obligation): string {
   return one.kind
 }
 
-const ORDER = ['timeout', 'limit minute', 'limit hour', 'limit day', 'redact', 'sandbox', 'log']
+const ORDER = ['timeout', 'limit minute', 'limit hour', 'limit day', 'redact', 'sandbox', 'log', 'review']
 const rankOf = (one: Obligation) => ORDER.findIndex((slot) => slotOf(one).startsWith(slot))
 
 /** Lower is stricter; of equals, the policy whose id comes first is named. */
-const measureOf = (one: Obligation) => (one.kind === 'limit' ? one.count : one.kind === 'timeout' ? one.ms : 0)
+function measureOf(one: Obligation): number {
+  if (one.kind === 'limit') return one.count
+  if (one.kind === 'timeout') return one.ms
+  return one.kind === 'review' ? -one.percent : 0
+}
 
 function compare(a: Obligation, b: Obligation): number {
   const slots = rankOf(a) - rankOf(b) || (slotOf(a) < slotOf(b) ? -1 : slotOf(a) > slotOf(b) ? 1 : 0)

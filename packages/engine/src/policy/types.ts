@@ -101,6 +101,8 @@ export type Obligation =
   | { kind: 'sandbox'; profile: string; policy: string }
   /** The whole result is kept, whatever the settings say. */
   | { kind: 'log'; level: 'full'; policy: string }
+  /** Of the calls that are permitted so, this share is put before a person afterwards. */
+  | { kind: 'review'; percent: number; policy: string }
 
 /** What a soft forbid asks of people. */
 export type Ask = {

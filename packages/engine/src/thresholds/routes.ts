@@ -35,6 +35,10 @@ export function mountThresholds(app: FastifyInstance, thresholds: Thresholds, cl
         const receipt = await thresholds.report(params.id, principal.id, body)
         return { decision: params.id, harmful: body.harmful, receipt }
       },
+      async listReviews({ query: { since } }) {
+        const { since: from, ...reviews } = await thresholds.reviews(since === undefined ? clock.now() - MONTH_MS : Date.parse(since))
+        return { since: isoTime(from), ...reviews }
+      },
       async showThresholdHealth({ query: { since } }) {
         return viewOf(await thresholds.health(since === undefined ? clock.now() - MONTH_MS : Date.parse(since)))
       },

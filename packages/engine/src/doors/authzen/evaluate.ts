@@ -18,9 +18,10 @@ type EvaluationsBody = OperationInput<typeof accessOperations.evaluateAll>['body
 /** Who asks, with what, and about which application, if it is named. */
 export type Asker = { who: AgentPrincipal; application: string | undefined }
 
-/** AuthZEN obligations profile, draft 1: ours are `custom`, and who does not know one must deny. */
+/** AuthZEN obligations profile, draft 1: ours are `custom`, and who does not know one must deny. Ephor itself keeps the sample for review. */
 export function toObligations(obligations: readonly Obligation[]): JsonObject[] {
-  return obligations.map(({ policy, ...terms }, i) => ({ id: `${terms.kind}-${i + 1}`, type: 'custom', properties: { ...terms, policy } }))
+  const theirs = obligations.filter(({ kind }) => kind !== 'review')
+  return theirs.map(({ policy, ...terms }, i) => ({ id: `${terms.kind}-${i + 1}`, type: 'custom', properties: { ...terms, policy } }))
 }
 
 function toAnswer({ origin }: DoorRooms, judged: JudgedAccess): EvaluationAnswer {
