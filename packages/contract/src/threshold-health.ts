@@ -45,7 +45,7 @@ export const ThresholdHealth = z.object({
 })
 export type ThresholdHealth = z.output<typeof ThresholdHealth>
 
-export const ReviewsView = z.object({
+const ReviewsView = z.object({
   since: z.iso.datetime(),
   due: z
     .array(
@@ -62,7 +62,6 @@ export const ReviewsView = z.object({
   more: z.number().int().describe('How many are due beyond these.'),
   done: z.number().int(),
 })
-export type ReviewsView = z.output<typeof ReviewsView>
 
 export const thresholdHealthOperations = {
   listReviews: {
