@@ -1,5 +1,4 @@
 /** Reads a bundle's texts, or says everything that is wrong with them and where. */
-import type { ValidationError } from '@cedar-policy/cedar-wasm/nodejs'
 import { CedarError, compilePolicies } from '@ephor/cedar'
 import type { PolicySet } from '@ephor/cedar'
 import { checkCharter } from './charter/check-charter.ts'
@@ -8,15 +7,15 @@ import type { Charter } from './charter/charter.ts'
 import { CHARTER_FILE, readCharter } from './charter/read-charter.ts'
 import type { CompiledPolicy } from './compile-policy.ts'
 import { versionOf } from './digest.ts'
-import { distinct, errorAt, fromCedar, NOWHERE } from './findings.ts'
+import { distinct, errorAt, NOWHERE } from './findings.ts'
 import { makeSchema } from './make-schema.ts'
 import type { WorldSchema } from './make-schema.ts'
 import { nearest } from './nearest.ts'
 import { readPolicies } from './read-policies.ts'
 import type { ReadPolicies } from './read-policies.ts'
 import { startCedar } from './start-cedar.ts'
-import type { Cedar } from './start-cedar.ts'
 import type { Finding, PolicyFiles, PolicyWorld } from './types.ts'
+import { validatePolicies } from './validate-policies.ts'
 
 export type Checked = {
   version: string
@@ -35,7 +34,6 @@ export type Checked = {
 const MAX_FILES = 200
 const MAX_FILE = 256 * 1024
 const MAX_TOTAL = 1024 * 1024
-const VALIDATE_TIMEOUT_MS = 30_000
 const UNREADABLE = new Set(['POLICY_SYNTAX', 'POLICY_TOO_DEEP', 'POLICY_TOO_LARGE', 'POLICY_TEMPLATE', 'POLICY_NONE', 'ID_TAKEN'])
 
 function checkSizes(files: PolicyFiles): Finding[] {
@@ -66,23 +64,6 @@ function withNearestAction(found: Finding, schema: WorldSchema): Finding {
   const quoted = /Action::("(?:[^"\\]|\\.)*")/.exec(found.message)?.[1]
   const near = quoted === undefined ? undefined : nearest(quoted.slice(1, -1), Object.keys(schema.json['']?.actions ?? {}))
   return near === undefined ? found : { ...found, suggestion: `did you mean Action::"${near}"?` }
-}
-
-/** Types, attributes, actions: strictly, by Cedar's validator. */
-async function validate(cedar: Cedar, policies: ReadPolicies['policies'], schema: WorldSchema): Promise<Finding[]> {
-  const texts = Object.fromEntries([...policies].map(([id, { text }]) => [id, text]))
-  const { errors, warnings } = await cedar.ask('validate', { schema: schema.json, policies: texts }, VALIDATE_TIMEOUT_MS)
-  const wrong = new Set(errors.map(({ policyId }) => policyId))
-  const locate = ({ policyId, error }: ValidationError, severity: Finding['severity']): Finding => {
-    const place = policies.get(policyId)?.place ?? NOWHERE
-    const found = fromCedar(place, error, severity, severity === 'error' ? 'TYPE_MISMATCH' : 'POLICY_DOUBTFUL')
-    return { ...(found.code === 'ACTION_UNKNOWN' ? withNearestAction(found, schema) : found), policy: policyId }
-  }
-  return [
-    ...errors.map((one) => locate(one, 'error')),
-    // That a policy with an error can't apply either is no news.
-    ...warnings.filter(({ policyId }) => !wrong.has(policyId)).map((one) => locate(one, 'warning')),
-  ]
 }
 
 /** The charter as far as it can be read: its budgets are a part of the schema. */
@@ -119,7 +100,10 @@ export async function checkFiles(files: PolicyFiles, world: PolicyWorld): Promis
     const compiled = compile(read.policies)
     const findings = [...read.findings, ...chartered.findings, ...compiled.findings]
     // Where the charter can't be read, the schema lacks its budgets.
-    if (read.policies.size > 0 && chartered.readable) findings.push(...(await validate(cedar, read.policies, schema)))
+    if (read.policies.size > 0 && chartered.readable) {
+      const found = await validatePolicies(cedar, read.policies, schema.json)
+      findings.push(...found.map((one) => (one.code === 'ACTION_UNKNOWN' ? withNearestAction(one, schema) : one)))
+    }
     const readable = chartered.readable && read.policies.size > 0 && !findings.some(({ code }) => UNREADABLE.has(code))
     const policies = new Map([...read.policies].map(([id, { policy }]) => [id, policy]))
     return { ...none, findings: distinct(findings), readable, policies, set: compiled.set }

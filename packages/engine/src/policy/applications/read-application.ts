@@ -7,10 +7,10 @@ import type { CompiledPolicy } from '../compile-policy.ts'
 import { versionOf } from '../digest.ts'
 import { distinct, errorAt, fromCedar, NOWHERE } from '../findings.ts'
 import { readPolicies } from '../read-policies.ts'
-import type { ReadPolicies } from '../read-policies.ts'
 import { startCedar } from '../start-cedar.ts'
 import type { Cedar } from '../start-cedar.ts'
 import type { Finding, PolicyFiles, PolicyWorld } from '../types.ts'
+import { validatePolicies } from '../validate-policies.ts'
 
 const SCHEMA_FILE = 'schema.cedarschema'
 const DIRECTORY_FILE = 'entities.json'
@@ -100,20 +100,6 @@ async function readDirectory(
   }
 }
 
-async function validate(cedar: Cedar, policies: ReadPolicies['policies'], schema: SchemaJson): Promise<Finding[]> {
-  const texts = Object.fromEntries([...policies].map(([id, { text }]) => [id, text]))
-  const { errors, warnings } = await cedar.ask('validate', { schema: schema as never, policies: texts }, TIMEOUT_MS)
-  const wrong = new Set(errors.map(({ policyId }) => policyId))
-  // That a policy with an error can't apply either is no news.
-  const doubts = warnings.filter(({ policyId }) => !wrong.has(policyId))
-  return (['error', 'warning'] as const).flatMap((severity) =>
-    (severity === 'error' ? errors : doubts).map(({ policyId, error }) => ({
-      ...fromCedar(policies.get(policyId)?.place ?? NOWHERE, error, severity, severity === 'error' ? 'TYPE_MISMATCH' : 'POLICY_DOUBTFUL'),
-      policy: policyId,
-    })),
-  )
-}
-
 async function read(cedar: Cedar, files: PolicyFiles): Promise<Outcome> {
   const settled = readApplicationSettings(files[SETTINGS_FILE])
   const findings: Finding[] = [...namingMistakes(files), ...('findings' in settled ? settled.findings : [])]
@@ -124,7 +110,7 @@ async function read(cedar: Cedar, files: PolicyFiles): Promise<Outcome> {
   if (!json) return { findings, application: undefined }
   const schema = indexSchema(json)
   const directory = await readDirectory(cedar, files[DIRECTORY_FILE] ?? '[]', json, schema, findings)
-  if (policies.size > 0) findings.push(...(await validate(cedar, policies, json)))
+  if (policies.size > 0) findings.push(...(await validatePolicies(cedar, policies, json as never)))
   if ('findings' in settled || findings.some(({ severity }) => severity === 'error')) return { findings, application: undefined }
   const set = compilePolicies([...policies].map(([id, { policy }]) => [id, policy.json]))
   const compiled = new Map([...policies].map(([id, { policy }]) => [id, policy]))
