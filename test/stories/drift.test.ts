@@ -7,22 +7,12 @@ import type { Client } from '@modelcontextprotocol/client'
 import { startEphor } from '@ephor/testkit'
 import type { EphorProcess } from '@ephor/testkit'
 import { afterAll, expect, test } from 'vitest'
-import { run } from '../../apps/cli/src/main.ts'
+import { ephorIn } from '../../apps/cli/src/run.fixture.ts'
 
 let ephor: EphorProcess
 afterAll(() => ephor.stop())
 
-async function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const io = {
-    stdout: { write: (text: string) => (out += text) },
-    stderr: { write: (text: string) => (err += text) },
-    environment: { EPHOR_HOME: ephor.home },
-    folder: ephor.home,
-  }
-  const code = await run(['node', 'ephor', ...argv], io)
-  return { code, out, err }
-}
+const cli = (...argv: string[]) => ephorIn(ephor.home, { EPHOR_HOME: ephor.home })(...argv)
 
 const drift = async () => {
   const { code, out } = await cli('policy', 'backtest', '--drift', '--json')

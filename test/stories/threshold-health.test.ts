@@ -2,7 +2,7 @@
 import { startEphor } from '@ephor/testkit'
 import type { EphorProcess } from '@ephor/testkit'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { run } from '../../apps/cli/src/main.ts'
+import { ephorIn } from '../../apps/cli/src/run.fixture.ts'
 
 let ephor: EphorProcess
 beforeAll(async () => {
@@ -10,17 +10,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => ephor.stop())
 
-async function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const io = {
-    stdout: { write: (text: string) => (out += text) },
-    stderr: { write: (text: string) => (err += text) },
-    environment: { EPHOR_HOME: ephor.home },
-    folder: ephor.home,
-  }
-  const code = await run(['node', 'ephor', ...argv], io)
-  return { code, out, err }
-}
+const cli = (...argv: string[]) => ephorIn(ephor.home, { EPHOR_HOME: ephor.home })(...argv)
 
 async function asAgent(method: string, path: string, body?: object): Promise<number> {
   const headers = { authorization: `Bearer ${ephor.credential}`, 'content-type': 'application/json' }

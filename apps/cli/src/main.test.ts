@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { readRunFile } from '@ephor/server'
 import { EXIT } from './exit-codes.ts'
-import { run } from './main.ts'
+import { ephorIn } from './run.fixture.ts'
 
 const PROGRAM = fileURLToPath(new URL('../bin/ephor.mjs', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'ephor-cli-'))
@@ -26,17 +26,7 @@ function up(cwd: string, flags: string[] = [], environment: Record<string, strin
 }
 const exitOf = (child: ChildProcess) => new Promise<number | null>((resolve) => child.once('exit', resolve))
 
-async function ephor(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const io = {
-    stdout: { write: (text: string) => (out += text) },
-    stderr: { write: (text: string) => (err += text) },
-    environment: {},
-    folder,
-  }
-  const code = await run(['node', 'ephor', ...argv], io)
-  return { code, out, err }
-}
+const ephor = ephorIn(folder)
 async function json(...argv: string[]): Promise<Record<string, unknown> & { items: Record<string, string>[] }> {
   const { code, out, err } = await ephor(...argv, '--json')
   expect([code, err]).toEqual([0, ''])

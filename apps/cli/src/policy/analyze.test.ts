@@ -7,21 +7,12 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { readRunFile } from '@ephor/server'
 import { EXIT } from '../exit-codes.ts'
-import { run } from '../main.ts'
+import { ephorIn } from '../run.fixture.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../bin/ephor.mjs', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'ephor-analyze-'))
 
-async function ephor(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const io = {
-    stdout: { write: (text: string) => (out += text) },
-    stderr: { write: (text: string) => (err += text) },
-    environment: {},
-    folder,
-  }
-  return { code: await run(['node', 'ephor', ...argv], io), out, err }
-}
+const ephor = ephorIn(folder)
 
 let server: ReturnType<typeof spawn>
 beforeAll(async () => {

@@ -4,20 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { EXIT } from '../exit-codes.ts'
-import { run } from '../main.ts'
+import { ephorIn } from '../run.fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ephor-folders-'))
 
-async function ephor(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  const io = {
-    stdout: { write: (text: string) => (out += text) },
-    stderr: { write: (text: string) => (err += text) },
-    environment: {},
-    folder,
-  }
-  return { code: await run(['node', 'ephor', ...argv], io), out, err }
-}
+const ephor = ephorIn(folder)
 
 test('what init writes is formatted, passes its own tests and covers all of itself', async () => {
   expect(await ephor('policy', 'init', 'start')).toMatchObject({ code: 0, out: expect.stringContaining('policies.test.yaml') })
