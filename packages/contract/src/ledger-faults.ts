@@ -13,6 +13,11 @@ export const LEDGER_FAULTS = {
     title: 'Another Ephor runs on this data folder',
     advice: 'Stop it, or choose another folder with EPHOR_HOME.',
   },
+  TENANT_INVALID: {
+    status: 422,
+    title: 'The name of the tenant is not valid',
+    advice: 'Use 1 to 40 lower-case letters, digits and hyphens, beginning with a letter or a digit.',
+  },
   LEDGER_FORKED: {
     status: 503,
     title: 'The ledger does not match its last known checkpoint',

@@ -14,4 +14,16 @@ export { openSqlite } from './open-sqlite.ts'
 export type { SqliteOptions } from './open-sqlite.ts'
 export { parseJson } from './parse-json.ts'
 export type { Json, JsonLimits, JsonObject } from './parse-json.ts'
-export type { Change, Migrations, SqlValue, Store, StoreExtension, Unit } from './store.ts'
+export type {
+  Change,
+  Migrations,
+  PostgresConnection,
+  PostgresExtension,
+  PostgresResult,
+  PostgresSql,
+  PostgresStatement,
+  SqlValue,
+  Store,
+  StoreExtension,
+  Unit,
+} from './store.ts'

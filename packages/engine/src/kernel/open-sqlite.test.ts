@@ -105,6 +105,17 @@ test('closing waits for what was given before, and then refuses', async () => {
   expect(await ids()).toHaveLength(600)
 })
 
+test('texts name the tenant as @tenant, and a name that could say more in SQL is refused', async () => {
+  await store.commit({ changes: [{ sql: 'INSERT INTO thing (id, n) VALUES (@tenant, ?)', params: [1] }] })
+  expect([store.tenant, store.kind, await ids()]).toEqual(['default', 'sqlite', ['default']])
+  for (const tenant of ['', 'A', "x' OR 'x", '-a', 'a'.repeat(41)])
+    await expect(openSqlite({ file, tenant, migrations: [migrations] })).rejects.toThrow(withCode('TENANT_INVALID'))
+  await store.close()
+  store = await openSqlite({ file, tenant: 'acme-2', migrations: [migrations] })
+  await store.commit({ changes: [{ sql: 'UPDATE thing SET id = @tenant', params: [] }] })
+  expect([store.tenant, await ids()]).toEqual(['acme-2', ['acme-2']])
+})
+
 test('wrong SQL denies the whole batch and the store goes on', async () => {
   await expect(store.commit({ changes: [{ sql: 'INSERT INTO nowhere VALUES (1)', params: [] }] })).rejects.toThrow(
     withCode('STORE_UNAVAILABLE'),

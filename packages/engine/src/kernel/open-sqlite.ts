@@ -8,6 +8,7 @@ import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import type { SentUnit, ThreadData, ThreadReply, ThreadRequest, UnitResult } from './sqlite-thread.ts'
 import type { Migrations, Store, Unit } from './store.ts'
+import { checkTenant, DEFAULT_TENANT } from './tenant.ts'
 
 /** Units in one transaction at most: beyond this, latency grows and throughput does not. */
 const MAX_BATCH = 256
@@ -19,6 +20,8 @@ const MAX_IN_FLIGHT = 3
 export type SqliteOptions = {
   /** The database file; its folder exists. */
   file: string
+  /** Whose rows: `default` unless set. */
+  tenant?: string
   migrations: readonly Migrations[]
   /** A module that exports `install` (see StoreExtension), and what to hand it; must survive structured cloning. */
   extension?: { module: URL; options: unknown }
@@ -58,6 +61,7 @@ function lockFolder(file: string): Database.Database {
  *   STORE_UNAVAILABLE when it can't be written.
  */
 export async function openSqlite(options: SqliteOptions): Promise<Store> {
+  const tenant = checkTenant(options.tenant ?? DEFAULT_TENANT)
   let lock: Database.Database
   try {
     closeSync(openSync(options.file, 'a', 0o600))
@@ -69,6 +73,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
 
   const data: ThreadData = {
     file: options.file,
+    tenant,
     migrations: options.migrations.map(({ room, folder }) => ({ room, folder: fileURLToPath(folder) })),
     extension: options.extension && { module: options.extension.module.href, options: options.extension.options },
   }
@@ -169,6 +174,8 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   const kysely = new Kysely<unknown>({ dialect: new SqliteDialect({ database: reader }) })
 
   return {
+    tenant,
+    kind: 'sqlite',
     reader: <T>() => kysely as unknown as Kysely<T>,
     commit(unit) {
       if (dead) return Promise.reject(dead)
@@ -178,6 +185,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
       })
     },
     call: (method, argument) => ask({ id: nextId++, kind: 'call', method, argument }),
+    onForeign: () => () => undefined,
     async close() {
       for (flush(); inFlight.size > 0;) await Promise.all(inFlight)
       // First the reader: only the last connection to close can write as it goes, and folds the WAL into the one file.

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import Database from 'better-sqlite3'
 import type { SqlValue, StoreExtension } from './store.ts'
+import { nameTenant } from './tenant.ts'
 
 export type ThreadData = {
   file: string
+  tenant: string
   migrations: { room: string; folder: string }[]
   extension: { module: string; options: unknown } | undefined
 }
@@ -56,7 +58,7 @@ function migrate(db: Database.Database, migrations: ThreadData['migrations']): v
   const record = db.prepare('INSERT INTO kernel_migration VALUES (?, ?, ?, ?)')
   for (const { room, folder } of migrations) {
     for (const name of readdirSync(folder)
-      .filter((f) => f.endsWith('.sql'))
+      .filter((f) => f.endsWith('.sql') && !f.endsWith('.postgres.sql'))
       .toSorted()) {
       const sql = readFileSync(join(folder, name), 'utf8')
       const digest = createHash('sha256').update(sql).digest('hex')
@@ -71,7 +73,7 @@ function migrate(db: Database.Database, migrations: ThreadData['migrations']): v
   }
 }
 
-function makeCommit(db: Database.Database, extension: StoreExtension | undefined) {
+function makeCommit(db: Database.Database, tenant: string, extension: StoreExtension | undefined) {
   const texts: string[] = []
   const prepared: Database.Statement[] = []
   const [begin, commit, rollback, save, release, undo] = [
@@ -134,7 +136,7 @@ function makeCommit(db: Database.Database, extension: StoreExtension | undefined
   }
 
   return (statements: string[], units: SentUnit[]): UnitResult[] => {
-    texts.push(...statements)
+    texts.push(...statements.map((sql) => nameTenant(sql, tenant)))
     let results: UnitResult[]
     try {
       // A savepoint costs as much as the rows of a unit, and nearly every batch succeeds as a whole.
@@ -152,10 +154,12 @@ async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Pro
   migrate(db, data.migrations)
   let extension: StoreExtension | undefined
   if (data.extension) {
-    const module = (await import(data.extension.module)) as { install(db: Database.Database, options: unknown): StoreExtension }
-    extension = module.install(db, data.extension.options)
+    const module = (await import(data.extension.module)) as {
+      install(db: Database.Database, options: unknown, tenant: string): StoreExtension
+    }
+    extension = module.install(db, data.extension.options, data.tenant)
   }
-  const commit = makeCommit(db, extension)
+  const commit = makeCommit(db, data.tenant, extension)
   port.on('message', (request: ThreadRequest) => {
     const { id } = request
     try {
