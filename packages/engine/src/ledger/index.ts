@@ -2,6 +2,8 @@
 export type { Receipt } from '@ephor/proof'
 export { ledgerExtension } from './extension.ts'
 export type { LedgerExtensionOptions } from './extension.ts'
+export { toCloudEvent } from './exports/to-cloud-event.ts'
+export type { CloudEvent } from './exports/to-cloud-event.ts'
 export { openLedger } from './open-ledger.ts'
 export type { LedgerRooms } from './open-ledger.ts'
 export { mountLedger } from './routes.ts'
