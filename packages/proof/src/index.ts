@@ -1,10 +1,26 @@
 /** Proofs without trust in the prover: canonical JSON, Merkle trees, tiled logs, signed checkpoints, receipts, and offline verification. No dependencies, no I/O; runs in a browser. */
+export { formatAddCheckpoint, parseAddCheckpoint } from './add-checkpoint.ts'
+export type { AddCheckpoint } from './add-checkpoint.ts'
 export { concatBytes, fromBase64, fromHex, fromUtf8, sameBytes, toBase64, toHex, utf8 } from './bytes.ts'
 export { canonicalize } from './canonicalize.ts'
 export { formatCheckpoint, parseCheckpoint, readCheckpoint, signCheckpoint, verifyCheckpoint } from './checkpoint.ts'
 export type { Checkpoint } from './checkpoint.ts'
 export { makeCommitment, SALT_BYTES, verifyCommitment } from './commitment.ts'
 export type { Commitment } from './commitment.ts'
+export {
+  countCosignatures,
+  formatCosignerKey,
+  makeCosignerKey,
+  parseCosignerKey,
+  signCosignature,
+  verifyCosignature,
+} from './cosignature.ts'
+export type { CosignerKey, Cosignatures, UncheckedSignature } from './cosignature.ts'
+export { dssePreAuth, parseDsse, signDsse, verifyDsse } from './dsse.ts'
+export type { DsseEnvelope } from './dsse.ts'
+export type { Sign } from './ed25519.ts'
+export { EVIDENCE_PAYLOAD_TYPE, EVIDENCE_PREDICATE_TYPE, evidencePayload, signEvidence } from './evidence.ts'
+export type { EvidenceEntry, EvidencePredicate } from './evidence.ts'
 export {
   EMPTY_ROOT,
   foldSubtrees,
@@ -19,7 +35,18 @@ export {
   verifyInclusion,
 } from './merkle.ts'
 export type { Hash, NodeReader, TreeNode } from './merkle.ts'
-export { formatNote, formatVerifierKey, makeVerifierKey, parseNote, parseVerifierKey, signNote, verifyNote } from './note.ts'
+export {
+  appendSignature,
+  formatNote,
+  formatSignatureLine,
+  formatVerifierKey,
+  makeVerifierKey,
+  parseNote,
+  parseSignatureLines,
+  parseVerifierKey,
+  signNote,
+  verifyNote,
+} from './note.ts'
 export type { Note, NoteSignature, VerifierKey } from './note.ts'
 export { ProofError } from './proof-error.ts'
 export type { ProofErrorCode } from './proof-error.ts'

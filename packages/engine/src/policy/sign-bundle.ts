@@ -1,6 +1,7 @@
 /** Signs what was published, by whom and after whose review, and checks it before it decides: DSSE v1 over the digests of the texts. */
 import { createHash, createPublicKey, sign, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { dssePreAuth } from '@ephor/proof'
 import { z } from 'zod'
 import type { PolicyFiles } from './types.ts'
 
@@ -27,10 +28,7 @@ export type Statement = z.output<typeof Statement>
 const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex')
 const digestsOf = (files: PolicyFiles) => Object.fromEntries(Object.entries(files).map(([name, text]) => [name, sha256(text)]))
 
-/** What is signed, so that no signature of this key over anything else can be taken for it (DSSE, PAE). */
-function preAuth(payload: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`DSSEv1 ${PAYLOAD_TYPE.length} ${PAYLOAD_TYPE} ${payload.length} `), payload])
-}
+const preAuth = (payload: Buffer) => dssePreAuth(PAYLOAD_TYPE, payload)
 
 /** @returns the envelope as JSON text */
 export function signBundle(key: KeyObject, files: PolicyFiles, said: Omit<Statement, 'files'>): string {
