@@ -13,15 +13,60 @@ export const LEDGER_FAULTS = {
     title: 'Another Ephor runs on this data folder',
     advice: 'Stop it, or choose another folder with EPHOR_HOME.',
   },
+  SCHEMA_OLDER: {
+    status: 503,
+    title: 'The store is from an older Ephor',
+    advice: 'Back it up, then bring it up to date: ephor migrate.',
+  },
+  SCHEMA_NEWER: {
+    status: 503,
+    title: 'The store is from a newer Ephor',
+    advice: 'Run the version that it was last opened with, or a later one; there is no way back.',
+  },
+  SCHEMA_DIFFERS: {
+    status: 503,
+    title: 'The store was made by another program than this one',
+    advice: 'Open it with the release it was made with: the detail names what differs.',
+  },
+  DATABASE_UNREACHABLE: {
+    status: 503,
+    title: 'PostgreSQL does not answer',
+    advice: 'Check host and port in store.url, and that the server runs and lets this machine in.',
+  },
+  DATABASE_SIGN_IN_REFUSED: {
+    status: 503,
+    title: 'PostgreSQL refused the sign-in',
+    advice: 'Check role and password in store.url, and pg_hba.conf of the server.',
+  },
+  DATABASE_MISSING: {
+    status: 503,
+    title: 'There is no such database',
+    advice: 'Create it, owned by the role in store.url: CREATE DATABASE name OWNER role.',
+  },
+  DATABASE_RIGHTS_MISSING: {
+    status: 503,
+    title: 'The role may not do this in the database',
+    advice: 'Make the role the owner of database and tables, or run ephor migrate as the owner and grant the role its rights.',
+  },
   TENANT_INVALID: {
     status: 422,
     title: 'The name of the tenant is not valid',
     advice: 'Use 1 to 40 lower-case letters, digits and hyphens, beginning with a letter or a digit.',
   },
+  SIGNER_UNAVAILABLE: {
+    status: 503,
+    title: 'The ledger’s checkpoint can’t be signed now',
+    advice: 'Entries are kept all the same, and signing is tried again: see the log for why the key can’t be used.',
+  },
   LEDGER_FORKED: {
     status: 503,
     title: 'The ledger does not match its last known checkpoint',
     advice: 'Do not continue on this copy: compare it with your last export, then restore the right one.',
+  },
+  WITNESS_MISSING: {
+    status: 503,
+    title: 'The witnesses did not cosign the record of this call in time, so it did not run',
+    advice: 'See which ones do not answer: ephor ledger witnesses. Then make the call again.',
   },
   LEDGER_INVALID: { status: 422, title: 'The ledger does not verify', advice: 'See the detail for the first place that is wrong.' },
   ENTRY_TOO_LARGE: {

@@ -1,41 +1,20 @@
 /** The thread that owns the embedded store's only writing connection: it applies batches of units, one transaction each. */
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import Database from 'better-sqlite3'
-import type { SqlValue, StoreExtension } from './store.ts'
+import { compareMigrations, readMigrations, refusePending } from './read-migrations.ts'
+import type { AppliedMigration } from './read-migrations.ts'
+import type { StoreExtension } from './store.ts'
 import { nameTenant } from './tenant.ts'
+import { failedReply, RowsMismatch } from './thread-messages.ts'
+import type { SentMigrations, SentUnit, ThreadReply, ThreadRequest, UnitResult } from './thread-messages.ts'
 
 export type ThreadData = {
   file: string
   tenant: string
-  migrations: { room: string; folder: string }[]
+  migrations: SentMigrations
+  /** False: refuse what is not up to date. */
+  migrate: boolean
   extension: { module: string; options: unknown } | undefined
-}
-
-/** A change as it crosses: its text went over once before, and is named by its place since then. */
-export type SentChange = { statement: number; params: readonly SqlValue[]; rows: number | undefined; fault: string | undefined }
-export type SentUnit = { changes: SentChange[]; attachment: unknown }
-
-export type ThreadRequest =
-  /** `statements`: texts that were not sent before, in the order of their numbers. */
-  | { id: number; kind: 'commit'; statements: string[]; units: SentUnit[] }
-  | { id: number; kind: 'call'; method: string; argument: unknown }
-  | { id: number; kind: 'close' }
-
-/** One unit's result: what the extension answered, or why the unit (and only it) was rolled back. */
-export type UnitResult = { ok: true; value: unknown } | { ok: false; code: string; detail: string }
-
-export type ThreadReply = { id: number } & ({ results: UnitResult[] } | { value: unknown } | { failed: { code: string; detail: string } })
-
-class RowsMismatch extends Error {
-  readonly code: string
-
-  constructor(code: string) {
-    super('the row was not in the state that the change expects')
-    this.code = code
-  }
 }
 
 function open(data: ThreadData): Database.Database {
@@ -50,26 +29,19 @@ function open(data: ThreadData): Database.Database {
   return db
 }
 
-function migrate(db: Database.Database, migrations: ThreadData['migrations']): void {
+function migrate(db: Database.Database, data: ThreadData): void {
   db.exec(
     'CREATE TABLE IF NOT EXISTS kernel_migration (room TEXT, name TEXT, digest TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (room, name)) STRICT',
   )
-  const known = db.prepare('SELECT digest FROM kernel_migration WHERE room = ? AND name = ?')
+  const applied = db.prepare('SELECT room, name, digest FROM kernel_migration').all() as AppliedMigration[]
+  const pending = compareMigrations(readMigrations(data.migrations, 'sqlite'), applied)
+  if (!data.migrate) refusePending(pending)
   const record = db.prepare('INSERT INTO kernel_migration VALUES (?, ?, ?, ?)')
-  for (const { room, folder } of migrations) {
-    for (const name of readdirSync(folder)
-      .filter((f) => f.endsWith('.sql') && !f.endsWith('.postgres.sql'))
-      .toSorted()) {
-      const sql = readFileSync(join(folder, name), 'utf8')
-      const digest = createHash('sha256').update(sql).digest('hex')
-      const row = known.get(room, name) as { digest: string } | undefined
-      if (row && row.digest !== digest) throw new Error(`migration ${room}/${name} differs from the one this store was made with`)
-      if (row) continue
-      db.transaction(() => {
-        db.exec(sql)
-        record.run(room, name, digest, new Date().toISOString())
-      })()
-    }
+  for (const { room, name, sql, digest } of pending) {
+    db.transaction(() => {
+      db.exec(sql)
+      record.run(room, name, digest, new Date().toISOString())
+    })()
   }
 }
 
@@ -96,7 +68,7 @@ function makeCommit(db: Database.Database, tenant: string, extension: StoreExten
   function apply(unit: SentUnit): UnitResult {
     for (const { statement, params, rows, fault } of unit.changes) {
       const { changes } = (prepared[statement] ??= db.prepare(texts[statement] ?? '')).run(...params)
-      if (rows !== undefined && changes !== rows) throw new RowsMismatch(fault ?? 'CONFLICT')
+      if (rows !== undefined && changes !== rows) throw new RowsMismatch(fault)
     }
     return { ok: true, value: unit.attachment === undefined ? undefined : extension?.apply(unit.attachment) }
   }
@@ -151,7 +123,7 @@ function makeCommit(db: Database.Database, tenant: string, extension: StoreExten
 
 async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Promise<void> {
   const db = open(data)
-  migrate(db, data.migrations)
+  migrate(db, data)
   let extension: StoreExtension | undefined
   if (data.extension) {
     const module = (await import(data.extension.module)) as {
@@ -172,11 +144,7 @@ async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Pro
         port.close()
       }
     } catch (error) {
-      const code = (error as { code?: unknown }).code
-      port.postMessage({
-        id,
-        failed: { code: typeof code === 'string' ? code : 'INTERNAL', detail: (error as Error).message },
-      } satisfies ThreadReply)
+      port.postMessage(failedReply(id, error))
     }
   })
   port.postMessage({ id: 0, value: 'open' } satisfies ThreadReply)
@@ -184,8 +152,8 @@ async function main(port: NonNullable<typeof parentPort>, data: ThreadData): Pro
 
 if (parentPort) {
   const port = parentPort
-  main(port, workerData as ThreadData).catch((error: Error & { code?: string }) => {
-    port.postMessage({ id: 0, failed: { code: error.code ?? 'INTERNAL', detail: error.message } } satisfies ThreadReply)
+  main(port, workerData as ThreadData).catch((error: unknown) => {
+    port.postMessage(failedReply(0, error))
     port.close()
   })
 }
