@@ -12,7 +12,7 @@ import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gatewa
 import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { JsonObject, Keys, Logger } from '@ephor/engine/kernel'
-import { ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
 import {
   declaredBudgets,
   mountPolicy,
@@ -67,12 +67,13 @@ function originOf({ ledger }: Keys): string {
 export async function openFoundations(home: string, log: Logger) {
   const keys = loadKeys(join(home, 'keys'))
   const outside = join(home, 'checkpoint')
-  const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString()
-  const extension = ledgerExtension({ origin: originOf(keys), ledgerKeyPem, outside })
+  const extension = ledgerExtension({ outside })
   const store = await openSqlite({ file: join(home, 'store.db'), migrations: MIGRATIONS, extension })
   const clock = systemClock
   try {
-    const feed = createEventFeed(await openLedger({ store, keys, clock, log, outside }))
+    const feed = createEventFeed(
+      await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: originOf(keys), clock, log, outside }),
+    )
     return { keys, store, clock, feed }
   } catch (error) {
     await store.close()

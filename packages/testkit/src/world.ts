@@ -12,7 +12,7 @@ import { budgetsMigrations, openBudgets } from '@ephor/engine/budgets'
 import { identityMigrations, openIdentity } from '@ephor/engine/identity'
 import { freshBytes, loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
 import type { Clock, JsonObject } from '@ephor/engine/kernel'
-import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import { openPolicy, policyMigrations } from '@ephor/engine/policy'
 import { openRegistry, registryMigrations } from '@ephor/engine/registry'
 import type { Registry, ToolKind } from '@ephor/engine/registry'
@@ -75,13 +75,9 @@ async function openBase(home: string, clock: Clock) {
       backtestsMigrations,
       brokerMigrations,
     ],
-    extension: ledgerExtension({
-      origin: 'test.example/world',
-      ledgerKeyPem: keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      outside,
-    }),
+    extension: ledgerExtension({ outside }),
   })
-  const ledger = await openLedger({ store, keys, clock, log, outside })
+  const ledger = await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: 'test.example/world', clock, log, outside })
   return { log, keys, store, ledger }
 }
 

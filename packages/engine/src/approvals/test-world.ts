@@ -9,7 +9,7 @@ import { identityMigrations, openIdentity } from '@ephor/engine/identity'
 import type { Identity } from '@ephor/engine/identity'
 import { loadKeys, makeLog, openSqlite, sendFault } from '@ephor/engine/kernel'
 import type { Json } from '@ephor/engine/kernel'
-import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
 import Database from 'better-sqlite3'
 import fastify from 'fastify'
@@ -64,13 +64,12 @@ export async function openWorld(): Promise<World> {
 
   async function open() {
     const outside = join(folder, 'checkpoint')
-    const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString()
     const store = await openSqlite({
       file: join(folder, 'ephor.db'),
       migrations: [ledgerMigrations, identityMigrations, approvalsMigrations],
-      extension: ledgerExtension({ origin: 'ephor.test/log', ledgerKeyPem, outside }),
+      extension: ledgerExtension({ outside }),
     })
-    const ledger = await openLedger({ store, keys, clock, log, outside })
+    const ledger = await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: 'ephor.test/log', clock, log, outside })
     const identity = await openIdentity({ store, ledger, keys, clock, origin: 'http://127.0.0.1:7373', isAgent: (id) => id === AGENT })
     const inGroup = (person: string, group: string) => identity.person(person)?.groups.includes(group) === true
     return { store, ledger, identity, approvals: openApprovals({ store, ledger, clock, log, inGroup }) }

@@ -7,7 +7,7 @@ import { Fault, makeId } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import { loadKeys, makeLog, openSqlite, sendFault } from '@ephor/engine/kernel'
 import type { Keys } from '@ephor/engine/kernel'
-import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
@@ -41,13 +41,9 @@ export async function openWorld(origin: string = ORIGIN): Promise<World> {
 
   async function open() {
     const outside = join(folder, 'checkpoint')
-    const extension = ledgerExtension({
-      origin: 'ephor.test/log',
-      ledgerKeyPem: keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      outside,
-    })
+    const extension = ledgerExtension({ outside })
     const store = await openSqlite({ file, migrations: [ledgerMigrations, identityMigrations], extension })
-    const ledger = await openLedger({ store, keys, clock, log, outside })
+    const ledger = await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: 'ephor.test/log', clock, log, outside })
     const identity = await openIdentity({
       store,
       ledger,

@@ -54,7 +54,7 @@ test('kill -9 loses no acknowledged entry and leaves no gap, again and again', {
 })
 
 test('a full disk denies, writes nothing of what it denied, and recovers when there is space', async () => {
-  const world = await openWorld(scratch(), new URL('./full-disk.fixture.ts', import.meta.url))
+  const world = await openWorld(scratch(), { module: new URL('./full-disk.fixture.ts', import.meta.url) })
   const { ledger, store } = world
   await appendMany(ledger, 20)
   await store.call('leave free', 10)
@@ -76,7 +76,7 @@ test('a full disk denies, writes nothing of what it denied, and recovers when th
 })
 
 test('a checkpoint that can’t be stored is tried again, and entries wait for it unharmed', async () => {
-  const world = await openWorld(scratch(), new URL('./full-disk.fixture.ts', import.meta.url))
+  const world = await openWorld(scratch(), { module: new URL('./full-disk.fixture.ts', import.meta.url) })
   const { ledger, store } = world
   await appendMany(ledger, 256)
   await store.call('leave free', 0)

@@ -2,26 +2,27 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { openEnvelope, sealEnvelope } from '@ephor/engine/kernel'
-import { TENANT } from './store.ts'
 import type { ReadStore } from './store.ts'
 
 /** `unsaved`: the wrapped key, to be written by every unit that uses it until one of them is durable. */
 export type DataKey = { key: KeyObject; unsaved?: Uint8Array }
 
-function about(subject: string): string {
-  return `ledger/${TENANT}/key/${subject}`
-}
-
 export class DataKeys {
   readonly #reads: ReadStore
   readonly #kek: Uint8Array
+  readonly #tenant: string
   readonly #known = new Map<string, DataKey>()
   /** Two first uses at once must not make two keys. */
   readonly #loading = new Map<string, Promise<DataKey>>()
 
-  constructor(reads: ReadStore, kek: Uint8Array) {
+  constructor(reads: ReadStore, kek: Uint8Array, tenant: string) {
     this.#reads = reads
     this.#kek = kek
+    this.#tenant = tenant
+  }
+
+  #about(subject: string): string {
+    return `ledger/${this.#tenant}/key/${subject}`
   }
 
   known(subject: string): DataKey | undefined {
@@ -33,7 +34,7 @@ export class DataKeys {
     const known = this.#known.get(subject)
     if (known) return known.key
     const sealed = await this.#reads.key(subject)
-    return sealed && createSecretKey(openEnvelope(this.#kek, about(subject), sealed))
+    return sealed && createSecretKey(openEnvelope(this.#kek, this.#about(subject), sealed))
   }
 
   /** The subject's key, made if need be. @throws Fault STORE_CORRUPT when the stored one does not open. */
@@ -51,7 +52,7 @@ export class DataKeys {
     if (!found) {
       const key = await this.find(subject)
       const fresh = randomBytes(32)
-      found = key ? { key } : { key: createSecretKey(fresh), unsaved: sealEnvelope(this.#kek, about(subject), fresh) }
+      found = key ? { key } : { key: createSecretKey(fresh), unsaved: sealEnvelope(this.#kek, this.#about(subject), fresh) }
       this.#known.set(subject, found)
     }
     return found

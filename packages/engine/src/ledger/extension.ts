@@ -2,10 +2,6 @@
 
 /** Survives structured cloning into the store's thread. */
 export type LedgerExtensionOptions = {
-  /** The log's name, such as `example.com/ephor`: no spaces, no plus. It never changes. */
-  origin: string
-  /** PKCS #8 PEM of the Ed25519 key that signs checkpoints. */
-  ledgerKeyPem: string
   /** The file that keeps the last checkpoint outside the store. */
   outside: string
 }

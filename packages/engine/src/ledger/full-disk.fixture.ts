@@ -3,8 +3,8 @@ import type { StoreExtension } from '@ephor/engine/kernel'
 import type { Database } from 'better-sqlite3'
 import { install as installLedger } from './ledger-thread.ts'
 
-export function install(db: Database, options: unknown): StoreExtension {
-  const ledger = installLedger(db, options)
+export function install(db: Database, options: unknown, tenant: string): StoreExtension {
+  const ledger = installLedger(db, options, tenant)
   return {
     begin: () => ledger.begin(),
     apply: (attachment) => ledger.apply(attachment),

@@ -1,16 +1,19 @@
 /** The extension itself, called as the store's thread calls it. */
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, sign as signEd25519 } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { canonicalize, parseVerifierKey, readCheckpoint, toHex, verifyCheckpoint } from '@ephor/proof'
+import { canonicalize, makeVerifierKey, readCheckpoint, signCheckpoint, toHex, verifyCheckpoint } from '@ephor/proof'
 import Database from 'better-sqlite3'
 import { beforeEach, expect, test } from 'vitest'
 import { scratch } from './ledger.fixture.ts'
 import { install } from './ledger-thread.ts'
-import type { Appended, Described, Integrated } from './ledger-thread.ts'
+import type { Appended, Prepared } from './ledger-thread.ts'
+import { fileSigner } from './signers/file-signer.ts'
 
 const { privateKey } = generateKeyPairSync('ed25519')
-const ledgerKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+const signer = fileSigner(privateKey)
+const key = makeVerifierKey('ledger.test/thread', signer.publicKey)
+const sign = (bytes: Uint8Array) => signEd25519(null, bytes, privateKey)
 
 let db: Database.Database
 let outside: string
@@ -22,8 +25,14 @@ beforeEach(() => {
 })
 
 function start() {
-  const ledger = install(db, { origin: 'ledger.test/thread', ledgerKeyPem, outside })
-  const integrate = () => ledger.call('integrate', undefined) as Integrated
+  const ledger = install(db, { outside }, 'default')
+  const prepare = () => ledger.call('prepare', undefined) as Prepared
+  const integrate = () => {
+    const { note, ...tree } = prepare()
+    const signed = note ?? signCheckpoint(tree, key, sign)
+    if (note === undefined) ledger.call('publish', { note: signed })
+    return { size: tree.size, note: signed }
+  }
   const append = (...ids: string[]) =>
     ledger.apply({
       keys: [{ subject: 'agt_1', sealed: Uint8Array.of(1) }],
@@ -39,7 +48,11 @@ function start() {
     ledger.committed()
     return appended
   }
-  return { ledger, integrate, append, commit, open: () => ledger.call('open', undefined) as Integrated }
+  const open = () => {
+    ledger.call('open', undefined)
+    return integrate()
+  }
+  return { ledger, prepare, integrate, append, commit, open }
 }
 
 test('nothing is written, and nothing signed, before the store was compared and opened', () => {
@@ -51,11 +64,9 @@ test('nothing is written, and nothing signed, before the store was compared and 
 })
 
 test('a new ledger is known outside from the start', async () => {
-  const { ledger, open } = start()
-  const { size, note } = open()
-  const { verifierKey } = ledger.call('describe', undefined) as Described
+  const { size, note } = start().open()
   expect([size, readFileSync(outside, 'utf8')]).toEqual([0, note])
-  await expect(verifyCheckpoint(note, parseVerifierKey(verifierKey))).resolves.toMatchObject({ size: 0 })
+  await expect(verifyCheckpoint(note, key)).resolves.toMatchObject({ size: 0 })
 })
 
 test('a unit that fails gives its places to the next one, and a transaction that fails all of them', () => {

@@ -1,16 +1,15 @@
-/** The part of the ledger that runs in the store's thread: sequence, leaf hashes, tree, and the signed checkpoint. */
-import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
+/** The part of the ledger that runs in the embedded store's thread: sequence, leaf hashes, tree. It knows no key: checkpoints are signed outside. */
 import { Fault } from '@ephor/contract'
 import type { StoreExtension } from '@ephor/engine/kernel'
-import { formatVerifierKey, leafHash, makeVerifierKey, signCheckpoint, TileWriter, toHex, utf8 } from '@ephor/proof'
-import type { Hash, TilePlace, VerifierKey } from '@ephor/proof'
+import { leafHash, readCheckpoint, sameBytes, TileWriter, toHex, utf8 } from '@ephor/proof'
+import type { Hash, TilePlace } from '@ephor/proof'
 import type { Database } from 'better-sqlite3'
 import type { LedgerExtensionOptions } from './extension.ts'
 import { loadTree } from './load-tree.ts'
 import type { PreparedEntry } from './prepare-entry.ts'
 import { writeStore } from './store.ts'
-import type { WriteStore } from './store.ts'
-import { writeDurably } from './write-durably.ts'
+import type { CheckpointRow, WriteStore } from './store.ts'
+import { keepOutside } from './write-durably.ts'
 
 /** What `append` hands over: entries, and wrapped data keys that may not be stored yet. */
 export type LedgerAttachment = { keys: { subject: string; sealed: Uint8Array }[]; entries: PreparedEntry[] }
@@ -18,31 +17,27 @@ export type LedgerAttachment = { keys: { subject: string; sealed: Uint8Array }[]
 /** One entry's answer. `leafHash` is hexadecimal. */
 export type Appended = { seq: number; leafHash: string }
 
-/** Answer of `describe`. */
-export type Described = { origin: string; verifierKey: string }
+/** Answer of `prepare`: the tree over all that is committed; `note` when it is signed already. */
+export type Prepared = { size: number; root: Uint8Array; note?: string }
 
-/** Answer of `open` and `integrate`: the last signed checkpoint. */
-export type Integrated = { size: number; note: string }
+type Tile = { place: TilePlace; bytes: Uint8Array }
 
 class LedgerThread implements StoreExtension {
   readonly #store: WriteStore
-  readonly #key: VerifierKey
-  readonly #sign: (bytes: Uint8Array) => Uint8Array
   readonly #outside: string
   /** Over the entries of committed units; undefined until `open`. */
   #tree: TileWriter | undefined
   /** Full tiles that are not stored yet. */
-  #full: { place: TilePlace; bytes: Uint8Array }[] = []
+  #full: Tile[] = []
   /** Leaf hashes of the current transaction's units, not in the tree until it is committed. */
   #uncommitted: Hash[] = []
-  #signed: Integrated | undefined
+  /** What was handed out to be signed, and `full`: how many of the full tiles it has. */
+  #prepared: { size: number; root: Hash; tiles: Tile[]; full: number } | undefined
+  #signed: CheckpointRow | undefined
   #outsideSize = -1
 
-  constructor(db: Database, { origin, ledgerKeyPem, outside }: LedgerExtensionOptions) {
-    const privateKey = createPrivateKey(ledgerKeyPem)
-    this.#store = writeStore(db)
-    this.#key = makeVerifierKey(origin, createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(-32))
-    this.#sign = (bytes) => sign(null, bytes, privateKey)
+  constructor(db: Database, { outside }: LedgerExtensionOptions, tenant: string) {
+    this.#store = writeStore(db, tenant)
     this.#outside = outside
   }
 
@@ -53,9 +48,9 @@ class LedgerThread implements StoreExtension {
   apply(attachment: unknown): Appended[] {
     const { keys, entries } = attachment as LedgerAttachment
     // Until the store was compared with its last checkpoint, nothing may be written behind it.
-    if (!this.#tree) throw new Fault('STORE_UNAVAILABLE', 'the ledger is not open')
+    const tree = this.#opened()
     for (const { subject, sealed } of keys) this.#store.insertKey(subject, sealed)
-    const first = this.#tree.size + this.#uncommitted.length
+    const first = tree.size + this.#uncommitted.length
     const hashes = entries.map(({ id, body, payloads }, i) => {
       const hash = leafHash(utf8(body))
       this.#store.insertEntry({ seq: first + i, id, leaf_hash: hash, body })
@@ -71,54 +66,62 @@ class LedgerThread implements StoreExtension {
     for (const hash of this.#uncommitted) this.#tree?.push(hash)
   }
 
-  call(method: string): Described | Integrated {
-    if (method === 'describe') return { origin: this.#key.name, verifierKey: formatVerifierKey(this.#key) }
-    if (method === 'open') return this.#open()
-    if (method === 'integrate') return this.#integrate()
+  call(method: string, argument: unknown): Prepared | undefined {
+    if (method === 'open') return void this.#open()
+    if (method === 'prepare') return this.#prepare()
+    if (method === 'publish') return void this.#publish((argument as { note: string }).note)
     throw new Fault('INTERNAL', `the ledger has no ${method}`)
   }
 
-  #open(): Integrated {
+  #opened(): TileWriter {
+    if (!this.#tree) throw new Fault('STORE_UNAVAILABLE', 'the ledger is not open')
+    return this.#tree
+  }
+
+  #open(): void {
     const emit = (place: TilePlace, bytes: Uint8Array) => void this.#full.push({ place, bytes })
-    const loaded = loadTree(this.#store, emit)
-    this.#tree = loaded ?? new TileWriter(0, [], emit)
+    this.#tree = loadTree(this.#store, emit) ?? new TileWriter(0, [], emit)
+    this.#signed = this.#store.checkpoint()
+  }
+
+  /** The tree as it is now, its tiles kept until `publish` brings the signed checkpoint over it. */
+  #prepare(): Prepared {
+    const tree = this.#opened()
+    const [size, root] = [tree.size, tree.root()]
+    if (this.#signed?.size !== size) {
+      this.#prepared = { size, root, tiles: [...this.#full, ...tree.partial()], full: this.#full.length }
+      return { size, root }
+    }
+    this.#keep(this.#signed)
+    return { size, root, note: this.#signed.note }
+  }
+
+  /** Stores tiles and checkpoint in one transaction, and at last copies the checkpoint outside. */
+  #publish(note: string): void {
+    const { size, root } = readCheckpoint(note)
+    const prepared = this.#prepared
+    if (prepared?.size !== size || !sameBytes(prepared.root, root)) throw new Fault('INTERNAL', 'what was signed is not what was prepared')
+    const checkpoint = { size, note }
     // A new ledger is known outside before it exists: from then on a missing file always means that somebody removed it.
-    if (!loaded) writeDurably(this.#outside, this.#note(this.#tree))
-    return this.#integrate()
+    if (!this.#signed) this.#keep(checkpoint)
+    this.#store.transaction(() => {
+      for (const { place, bytes } of prepared.tiles) this.#store.putTile(place.level as number, place.index, bytes)
+      if (!this.#store.putCheckpoint(checkpoint)) throw new Fault('LEDGER_FORKED', `a size above ${size} was already signed`)
+    })
+    this.#full.splice(0, prepared.full)
+    this.#prepared = undefined
+    this.#signed = checkpoint
+    this.#keep(checkpoint)
   }
 
-  #note(tree: TileWriter): string {
-    return signCheckpoint({ size: tree.size, root: tree.root() }, this.#key, this.#sign)
-  }
-
-  /** Stores tiles first, then signs, stores the checkpoint, and at last copies it outside. */
-  #integrate(): Integrated {
-    const tree = this.#tree
-    if (!tree) throw new Fault('STORE_UNAVAILABLE', 'the ledger is not open')
-    if (this.#signed?.size !== tree.size) {
-      const checkpoint = { size: tree.size, note: this.#note(tree) }
-      const tiles = [...this.#full, ...tree.partial()]
-      this.#store.transaction(() => {
-        for (const { place, bytes } of tiles) this.#store.putTile(place.level as number, place.index, bytes)
-        if (!this.#store.putCheckpoint(checkpoint)) throw new Fault('LEDGER_FORKED', `a size above ${tree.size} was already signed`)
-      })
-      this.#full = []
-      this.#signed = checkpoint
-    }
-    const signed = this.#signed
-    if (this.#outsideSize !== signed.size) {
-      try {
-        writeDurably(this.#outside, signed.note)
-      } catch (error) {
-        throw new Fault('STORE_UNAVAILABLE', `the checkpoint outside the store can't be written: ${(error as Error).message}`)
-      }
-      this.#outsideSize = signed.size
-    }
-    return signed
+  #keep({ size, note }: CheckpointRow): void {
+    if (this.#outsideSize === size) return
+    keepOutside(this.#outside, note)
+    this.#outsideSize = size
   }
 }
 
 /** Called by the store's thread. */
-export function install(db: Database, options: unknown): StoreExtension {
-  return new LedgerThread(db, options as LedgerExtensionOptions)
+export function install(db: Database, options: unknown, tenant: string): StoreExtension {
+  return new LedgerThread(db, options as LedgerExtensionOptions, tenant)
 }

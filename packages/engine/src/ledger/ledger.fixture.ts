@@ -4,27 +4,36 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadKeys, makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { Store } from '@ephor/engine/kernel'
-import { ledgerExtension, ledgerMigrations, openLedger } from './index.ts'
-import type { EntryDraft, Ledger } from './index.ts'
+import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from './index.ts'
+import type { EntryDraft, Ledger, Signer } from './index.ts'
 
 export const ORIGIN = 'ledger.test/ephor'
 
-export type World = { folder: string; file: string; outside: string; store: Store; ledger: Ledger; close(): Promise<void> }
+export type World = { folder: string; file: string; outside: string; store: Store; ledger: Ledger; close: () => Promise<void> }
 
 export function scratch(): string {
   return mkdtempSync(join(tmpdir(), 'ephor-ledger-'))
 }
 
-/** @param module another extension module, which wraps the ledger's */
-export async function openWorld(folder = scratch(), module?: URL): Promise<World> {
+/** `module`: another extension module, which wraps the ledger's. */
+type WorldOptions = { module?: URL; signer?: Signer; tenant?: string }
+
+export async function openWorld(folder = scratch(), { module, signer, tenant = 'default' }: WorldOptions = {}): Promise<World> {
   const keys = loadKeys(join(folder, 'keys'))
   const file = join(folder, 'ephor.db')
   const outside = join(folder, 'checkpoint')
-  const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }) as string
-  const extension = ledgerExtension({ origin: ORIGIN, ledgerKeyPem, outside })
-  const store = await openSqlite({ file, migrations: [ledgerMigrations], extension: module ? { ...extension, module } : extension })
+  const extension = ledgerExtension({ outside })
+  const store = await openSqlite({ file, tenant, migrations: [ledgerMigrations], extension: module ? { ...extension, module } : extension })
   try {
-    const ledger = await openLedger({ store, keys, clock: systemClock, log: makeLog('silent'), outside })
+    const ledger = await openLedger({
+      store,
+      keys,
+      signer: signer ?? fileSigner(keys.ledger),
+      origin: ORIGIN,
+      clock: systemClock,
+      log: makeLog('silent'),
+      outside,
+    })
     return {
       folder,
       file,

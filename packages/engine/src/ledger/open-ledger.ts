@@ -1,71 +1,59 @@
 /** Opens the ledger on a store: compares it with its checkpoint outside, then serves appends, reads and proofs. */
 import { Fault } from '@ephor/contract'
 import type { Clock, Json, Keys, Logger, Store } from '@ephor/engine/kernel'
-import { parseVerifierKey, readCheckpoint, toHex } from '@ephor/proof'
+import { formatVerifierKey, makeVerifierKey, toHex } from '@ephor/proof'
 import type { Receipt } from '@ephor/proof'
 import { checkOutside } from './check-outside.ts'
 import { DataKeys } from './data-keys.ts'
 import type { DataKey } from './data-keys.ts'
 import { exportLedger } from './export-ledger.ts'
-import type { Appended, Described, Integrated, LedgerAttachment } from './ledger-thread.ts'
+import type { Appended, LedgerAttachment } from './ledger-thread.ts'
+import { Integrator } from './integrate.ts'
 import { makeProof, readFile } from './log-files.ts'
 import { prepareEntry } from './prepare-entry.ts'
 import { commitmentsOf, openTogether, readSealed, readTogether } from './sealed-entries.ts'
+import type { Signer } from './signers/signer.ts'
 import { readStore } from './store.ts'
 import { toEntry } from './to-entry.ts'
 import type { EntryDraft, Ledger } from './types.ts'
 
-/** A checkpoint is signed at most this often, in ms, unless somebody asks for one. */
-const SIGN_EVERY_MS = 1000
-
 export type LedgerRooms = {
   store: Store
   keys: Pick<Keys, 'kek'>
+  signer: Signer
+  /** The log's name, such as `example.com/ephor`: no spaces, no plus. It never changes. */
+  origin: string
   clock: Clock
   log: Logger
   /** The file that keeps the last checkpoint outside the store; the same that the extension writes. */
   outside: string
 }
 
-/** Signs after appends, at most once a second; a failure is logged and tried again. */
-function signer(store: Store, log: Logger) {
-  let timer: NodeJS.Timeout | undefined
-  let closed = false
-  const integrate = () => store.call('integrate', undefined) as Promise<Integrated>
-  function wake(): void {
-    if (timer || closed) return
-    timer = setTimeout(() => {
-      timer = undefined
-      integrate().catch((error: unknown) => {
-        if (closed) return
-        log.error({ err: error }, 'the ledger could not sign a checkpoint; it is tried again')
-        wake()
-      })
-    }, SIGN_EVERY_MS)
-    timer.unref()
-  }
-  return {
-    integrate,
-    wake,
-    stop: () => {
-      closed = true
-      clearTimeout(timer)
-    },
+/** Signs what a crash or a signer left unsigned; an old ledger may start without, a new one has to be known outside first. */
+async function begin(integrator: Integrator, isNew: boolean, log: Logger): Promise<void> {
+  try {
+    await integrator.run()
+  } catch (error) {
+    if (isNew || !(error instanceof Fault) || error.code !== 'SIGNER_UNAVAILABLE') throw error
+    log.error({ err: error }, 'the ledger starts without a signer; it is tried again')
+    integrator.wake()
   }
 }
 
 /**
  * @throws Fault LEDGER_FORKED when the store is behind its checkpoint outside, differs from it, or its last entries
- *   were changed.
+ *   were changed; SIGNER_UNAVAILABLE when a new ledger's first checkpoint can't be signed.
  */
-export async function openLedger({ store, keys, clock, log, outside }: LedgerRooms): Promise<Ledger> {
+export async function openLedger({ store, keys, signer, origin, clock, log, outside }: LedgerRooms): Promise<Ledger> {
+  const { tenant } = store
   const reads = readStore(store)
-  const dataKeys = new DataKeys(reads, keys.kek)
-  const { origin, verifierKey } = (await store.call('describe', undefined)) as Described
-  await checkOutside(reads, outside, parseVerifierKey(verifierKey))
+  const dataKeys = new DataKeys(reads, keys.kek, tenant)
+  const key = makeVerifierKey(origin, signer.publicKey)
+  const verifierKey = formatVerifierKey(key)
+  await checkOutside(reads, outside, key)
   await store.call('open', undefined)
-  const signing = signer(store, log)
-  const { integrate } = signing
+  const integrator = new Integrator({ store, log, key, signer })
+  await begin(integrator, (await reads.checkpoint()) === undefined, log)
 
   async function append(changes: Parameters<Ledger['append']>[0]['changes'], entries: EntryDraft[]): Promise<Receipt[]> {
     if (entries.length === 0) throw new Fault('INTERNAL', 'nothing is changed without a ledger entry')
@@ -74,24 +62,26 @@ export async function openLedger({ store, keys, clock, log, outside }: LedgerRoo
       for (const { subject } of payloads)
         if (!used.has(subject)) used.set(subject, dataKeys.known(subject) ?? (await dataKeys.get(subject)))
     }
+    const keyOf = (subject: string) => (used.get(subject) as DataKey).key
     const attachment: LedgerAttachment = {
-      entries: entries.map((draft) => prepareEntry(draft, clock.now(), (subject) => (used.get(subject) as DataKey).key)),
+      entries: entries.map((draft) => prepareEntry(draft, clock.now(), { tenant, keyOf })),
       keys: [...used].flatMap(([subject, { unsaved }]) => (unsaved ? [{ subject, sealed: unsaved }] : [])),
     }
     const appended = (await store.commit({ changes, attachment })) as Appended[]
     for (const { subject } of attachment.keys) dataKeys.saved(subject)
-    signing.wake()
+    integrator.wake()
     return appended.map(({ seq, leafHash }) => ({ origin, seq, leafHash }))
   }
 
   async function payload(seq: number, name: string): Promise<Json | undefined> {
     const row = await reads.entry(seq)
-    const commitments = row && commitmentsOf(toEntry(row).body)
+    const body = row && toEntry(row).body
+    const commitments = body && commitmentsOf(body)
     if (!commitments || !Object.hasOwn(commitments, name)) return undefined
     const stored = await reads.payload(seq, name)
     if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
     const key = await dataKeys.find(stored.subject)
-    return key && readTogether(openTogether(key, stored, commitments, seq), stored.name, commitments, name, seq)
+    return key && readTogether(openTogether(key, stored, { seq, body }), stored.name, commitments, name, seq)
   }
 
   return {
@@ -110,23 +100,26 @@ export async function openLedger({ store, keys, clock, log, outside }: LedgerRoo
     },
     list: async ({ after = -1, limit }) => (await reads.entries(after + 1, limit)).map(toEntry),
     async head() {
-      const { note } = await integrate()
-      const { size, root } = readCheckpoint(note)
+      const { size, root, note } = await integrator.run()
       return { size, root: toHex(root), checkpoint: note }
     },
     async proof(seq) {
       const row = await reads.entry(seq)
       if (!row) throw new Fault('NOT_FOUND', `the ledger has no entry ${seq}`)
-      return makeProof(reads, toEntry(row), (await integrate()).note)
+      return makeProof(reads, toEntry(row), (await integrator.run()).note)
     },
     file: (path) => readFile(reads, verifierKey, path),
     async exportTo(folder) {
-      const { note } = await integrate()
+      const { note } = await integrator.run()
       return exportLedger(reads, { origin, verifierKey, note, at: clock.now() }, folder)
     },
+    onCheckpoint: (listener) => integrator.on(listener),
     async close() {
-      signing.stop()
-      await integrate()
+      integrator.stop()
+      await integrator.run().catch((error: unknown) => {
+        if (!(error instanceof Fault) || error.code !== 'SIGNER_UNAVAILABLE') throw error
+        log.error({ err: error }, 'the last entries are not signed yet; the next start tries again')
+      })
     },
   }
 }

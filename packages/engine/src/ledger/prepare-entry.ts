@@ -6,18 +6,20 @@ import { freshBytes, isoTime, sealEnvelope } from '@ephor/engine/kernel'
 import type { JsonObject } from '@ephor/engine/kernel'
 import { canonicalize, MAX_ENTRY_BYTES, SALT_BYTES } from '@ephor/proof'
 import type { Commitment } from '@ephor/proof'
-import { TENANT } from './store.ts'
 import type { SealedPayload } from './store.ts'
 import type { EntryDraft, PayloadDraft } from './types.ts'
 
 /** What crosses to the store's thread for one entry. */
 export type PreparedEntry = { id: string | null; body: string; payloads: SealedPayload[] }
 
+/** `keyOf`: the data key of a subject, which exists. */
+type SealedFor = { tenant: string; keyOf: (subject: string) => KeyObject }
+
 const RESERVED = ['v', 'type', 'id', 'at', 'tenant', 'commitments']
 
 /** What a sealed payload belongs to: the commitment is unique by its salt, so that none can be moved to another entry. */
-export function aboutPayload(commitment: string, name: string, subject: string): string {
-  return `ledger/${TENANT}/payload/${commitment}/${name}/${subject}`
+export function aboutPayload(tenant: string, commitment: string, name: string, subject: string): string {
+  return `ledger/${tenant}/payload/${commitment}/${name}/${subject}`
 }
 
 /** Salt || text: what is committed to (as proof's `makeCommitment` does) and what is sealed are the same bytes, made once. */
@@ -32,7 +34,7 @@ function saltedBytes(text: string): Buffer {
  * Commits to each payload in the body, and seals those of a subject in one envelope, one behind the other: sealing costs
  * more than what is sealed. Where one ends is known from the commitments.
  */
-function sealTogether(drafts: readonly PayloadDraft[], body: JsonObject, keyOf: (subject: string) => KeyObject): SealedPayload[] {
+function sealTogether(drafts: readonly PayloadDraft[], body: JsonObject, { tenant, keyOf }: SealedFor): SealedPayload[] {
   const commitments: Record<string, Commitment> = {}
   const together = new Map<string, { names: string[]; salted: Buffer[] }>()
   for (const { name, subject, value } of drafts) {
@@ -49,21 +51,24 @@ function sealTogether(drafts: readonly PayloadDraft[], body: JsonObject, keyOf: 
   return [...together].map(([subject, { names, salted }]) => {
     const [name, first = ''] = [names.join(' '), names[0]]
     const plain = salted.length === 1 ? (salted[0] as Buffer) : Buffer.concat(salted)
-    return { name, subject, sealed: sealEnvelope(keyOf(subject), aboutPayload(commitments[first]?.sha256 ?? '', name, subject), plain) }
+    return {
+      name,
+      subject,
+      sealed: sealEnvelope(keyOf(subject), aboutPayload(tenant, commitments[first]?.sha256 ?? '', name, subject), plain),
+    }
   })
 }
 
 /**
  * @param at ms since 1970
- * @param keyOf the data key of a subject, which exists
  * @throws Fault ENTRY_TOO_LARGE; ProofError CANONICAL_INVALID for a value that is not JSON.
  */
-export function prepareEntry(draft: EntryDraft, at: number, keyOf: (subject: string) => KeyObject): PreparedEntry {
+export function prepareEntry(draft: EntryDraft, at: number, sealedFor: SealedFor): PreparedEntry {
   for (const name of RESERVED)
     if (Object.hasOwn(draft.body, name)) throw new Fault('INTERNAL', `the ledger itself writes "${name}" into the body of ${draft.type}`)
-  const body: JsonObject = { ...draft.body, v: 1, type: draft.type, at: isoTime(at), tenant: TENANT }
+  const body: JsonObject = { ...draft.body, v: 1, type: draft.type, at: isoTime(at), tenant: sealedFor.tenant }
   if (draft.id !== undefined) body['id'] = draft.id
-  const payloads = draft.payloads && draft.payloads.length > 0 ? sealTogether(draft.payloads, body, keyOf) : []
+  const payloads = draft.payloads && draft.payloads.length > 0 ? sealTogether(draft.payloads, body, sealedFor) : []
   const text = canonicalize(body)
   const size = Buffer.byteLength(text)
   if (size > MAX_ENTRY_BYTES) throw new Fault('ENTRY_TOO_LARGE', `the entry ${draft.type} has ${size} bytes`)

@@ -77,12 +77,15 @@ export function commitmentsOf(body: JsonObject): Commitments {
 const corrupt = (name: string, seq: number) =>
   new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is not the one that was committed to`)
 
+/** The entry that the payloads belong to: its body names the tenant whose they are. */
+type Sealing = { seq: number; body: JsonObject }
+
 /** All that is sealed together. @throws Fault STORE_CORRUPT */
-export function openTogether(key: KeyObject, { name, subject, sealed }: SealedPayload, commitments: Commitments, seq: number): Uint8Array {
+export function openTogether(key: KeyObject, { name, subject, sealed }: SealedPayload, { seq, body }: Sealing): Uint8Array {
   const [first = ''] = name.split(' ')
-  const commitment = commitments[first]
+  const commitment = commitmentsOf(body)[first]
   if (!commitment) throw corrupt(first, seq)
-  return openEnvelope(key, aboutPayload(commitment.sha256, name, subject), sealed)
+  return openEnvelope(key, aboutPayload(String(body['tenant']), commitment.sha256, name, subject), sealed)
 }
 
 /** @throws Fault STORE_CORRUPT when it is not what was committed to. */
@@ -124,7 +127,7 @@ export function openSealed({ row, payloads }: SealedEntries['entries'][number], 
       if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
       const key = keys.get(stored.subject)
       if (!key) return undefined
-      const plain = opened.get(stored) ?? openTogether(key, stored, commitments, seq)
+      const plain = opened.get(stored) ?? openTogether(key, stored, { seq, body })
       opened.set(stored, plain)
       return readTogether(plain, stored.name, commitments, name, seq)
     },

@@ -4,8 +4,6 @@ import type { Database, Statement } from 'better-sqlite3'
 import { sql } from 'kysely'
 import type { SqlBool } from 'kysely'
 
-export const TENANT = 'default'
-
 export const ledgerMigrations: Migrations = { room: 'ledger', folder: new URL('./migrations/', import.meta.url) }
 
 export type EntryRow = { seq: number; id: string | null; leaf_hash: Uint8Array; body: string }
@@ -21,30 +19,30 @@ type Tables = {
   ledger_checkpoint: CheckpointRow & { tenant: string }
 }
 
-/** The statements of the writing connection, in the store's thread. */
-export function writeStore(db: Database) {
+/** The statements of the writing connection, in the store's thread. @param tenant checked: it stands in the texts */
+export function writeStore(db: Database, tenant: string) {
   const size: Statement<[], { size: number }> = db.prepare(
-    `SELECT coalesce(max(seq) + 1, 0) AS size FROM ledger_entry WHERE tenant = '${TENANT}'`,
+    `SELECT coalesce(max(seq) + 1, 0) AS size FROM ledger_entry WHERE tenant = '${tenant}'`,
   )
-  const entry = db.prepare(`INSERT INTO ledger_entry (tenant, seq, id, leaf_hash, body) VALUES ('${TENANT}', ?, ?, ?, ?)`)
-  const payload = db.prepare(`INSERT INTO ledger_payload (tenant, seq, name, subject, sealed) VALUES ('${TENANT}', ?, ?, ?, ?)`)
+  const entry = db.prepare(`INSERT INTO ledger_entry (tenant, seq, id, leaf_hash, body) VALUES ('${tenant}', ?, ?, ?, ?)`)
+  const payload = db.prepare(`INSERT INTO ledger_payload (tenant, seq, name, subject, sealed) VALUES ('${tenant}', ?, ?, ?, ?)`)
   const key = db.prepare(
-    `INSERT INTO ledger_key (tenant, subject, sealed) VALUES ('${TENANT}', ?, ?) ON CONFLICT (tenant, subject) DO NOTHING`,
+    `INSERT INTO ledger_key (tenant, subject, sealed) VALUES ('${tenant}', ?, ?) ON CONFLICT (tenant, subject) DO NOTHING`,
   )
   const tile = db.prepare(
-    `INSERT INTO ledger_tile (tenant, level, n, hashes) VALUES ('${TENANT}', ?, ?, ?)
+    `INSERT INTO ledger_tile (tenant, level, n, hashes) VALUES ('${tenant}', ?, ?, ?)
      ON CONFLICT (tenant, level, n) DO UPDATE SET hashes = excluded.hashes`,
   )
   const checkpoint = db.prepare(
-    `INSERT INTO ledger_checkpoint (tenant, size, note) VALUES ('${TENANT}', ?, ?)
+    `INSERT INTO ledger_checkpoint (tenant, size, note) VALUES ('${tenant}', ?, ?)
      ON CONFLICT (tenant) DO UPDATE SET size = excluded.size, note = excluded.note WHERE excluded.size >= ledger_checkpoint.size`,
   )
-  const readCheckpoint: Statement<[], CheckpointRow> = db.prepare(`SELECT size, note FROM ledger_checkpoint WHERE tenant = '${TENANT}'`)
+  const readCheckpoint: Statement<[], CheckpointRow> = db.prepare(`SELECT size, note FROM ledger_checkpoint WHERE tenant = '${tenant}'`)
   const readTile: Statement<[number, number], { hashes: Uint8Array }> = db.prepare(
-    `SELECT hashes FROM ledger_tile WHERE tenant = '${TENANT}' AND level = ? AND n = ?`,
+    `SELECT hashes FROM ledger_tile WHERE tenant = '${tenant}' AND level = ? AND n = ?`,
   )
   const readEntries: Statement<[number], EntryRow> = db.prepare(
-    `SELECT seq, id, leaf_hash, body FROM ledger_entry WHERE tenant = '${TENANT}' AND seq >= ? ORDER BY seq`,
+    `SELECT seq, id, leaf_hash, body FROM ledger_entry WHERE tenant = '${tenant}' AND seq >= ? ORDER BY seq`,
   )
   return {
     size: () => size.get()?.size ?? 0,
@@ -68,7 +66,8 @@ const holds = (name: string) => sql<SqlBool>`instr(' ' || name || ' ', ${` ${nam
 /** Queries on the reading connection. */
 export function readStore(store: Store) {
   const db = store.reader<Tables>()
-  const entries = () => db.selectFrom('ledger_entry').select(['seq', 'id', 'leaf_hash', 'body']).where('tenant', '=', TENANT)
+  const { tenant } = store
+  const entries = () => db.selectFrom('ledger_entry').select(['seq', 'id', 'leaf_hash', 'body']).where('tenant', '=', tenant)
   return {
     entry: (seq: number) => entries().where('seq', '=', seq).executeTakeFirst(),
     entryById: (id: string) => entries().where('id', '=', id).executeTakeFirst(),
@@ -78,7 +77,7 @@ export function readStore(store: Store) {
       db
         .selectFrom('ledger_payload')
         .select(['name', 'subject', 'sealed'])
-        .where('tenant', '=', TENANT)
+        .where('tenant', '=', tenant)
         .where('seq', '=', seq)
         .where(holds(name))
         .executeTakeFirst(),
@@ -87,7 +86,7 @@ export function readStore(store: Store) {
       db
         .selectFrom('ledger_payload')
         .select(['seq', 'name', 'subject', 'sealed'])
-        .where('tenant', '=', TENANT)
+        .where('tenant', '=', tenant)
         .where('seq', '>=', from)
         .where('seq', '<=', to)
         .where((where) => where.or(names.map(holds)))
@@ -97,7 +96,7 @@ export function readStore(store: Store) {
       db
         .selectFrom('ledger_payload')
         .select(['seq', sql<number>`sum(length(sealed))`.as('bytes')])
-        .where('tenant', '=', TENANT)
+        .where('tenant', '=', tenant)
         .where('seq', '>=', from)
         .where('seq', '<=', to)
         .where((where) => where.or(names.map(holds)))
@@ -105,19 +104,19 @@ export function readStore(store: Store) {
         .orderBy('seq')
         .execute(),
     key: async (subject: string) =>
-      (await db.selectFrom('ledger_key').select('sealed').where('tenant', '=', TENANT).where('subject', '=', subject).executeTakeFirst())
+      (await db.selectFrom('ledger_key').select('sealed').where('tenant', '=', tenant).where('subject', '=', subject).executeTakeFirst())
         ?.sealed,
     tile: async (level: number, n: number) =>
       (
         await db
           .selectFrom('ledger_tile')
           .select('hashes')
-          .where('tenant', '=', TENANT)
+          .where('tenant', '=', tenant)
           .where('level', '=', level)
           .where('n', '=', n)
           .executeTakeFirst()
       )?.hashes,
-    checkpoint: () => db.selectFrom('ledger_checkpoint').select(['size', 'note']).where('tenant', '=', TENANT).executeTakeFirst(),
+    checkpoint: () => db.selectFrom('ledger_checkpoint').select(['size', 'note']).where('tenant', '=', tenant).executeTakeFirst(),
   }
 }
 

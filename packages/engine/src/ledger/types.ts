@@ -31,6 +31,9 @@ export type Entry = { seq: number; leafHash: string; body: JsonObject }
 /** `root` is hexadecimal; `checkpoint` is a C2SP signed note. */
 export type Head = { size: number; root: string; checkpoint: string }
 
+/** A checkpoint that is stored and kept outside. `note` is a C2SP signed note. */
+export type Published = { size: number; root: Uint8Array; note: string }
+
 export interface Ledger {
   /** The log's name, as its checkpoints and receipts give it. */
   readonly origin: string
@@ -51,7 +54,10 @@ export interface Ledger {
   payload(seq: number, name: string): Promise<Json | undefined>
   /** Many entries with payloads at once, in order, for `openSealed` in another thread: none of them is checked here. */
   sealed(query: SealedQuery): Promise<SealedEntries>
-  /** Covers every entry acknowledged before the call. */
+  /**
+   * Covers every entry acknowledged before the call.
+   * @throws Fault SIGNER_UNAVAILABLE while no checkpoint can be signed; so does `proof`. Entries are durable all the same.
+   */
   head(): Promise<Head>
   /** A c2sp.org/tlog-proof@v1 text. @throws Fault NOT_FOUND when there is no such entry. */
   proof(seq: number): Promise<string>
@@ -63,6 +69,8 @@ export interface Ledger {
    * @throws Fault CONFLICT when the folder holds anything else.
    */
   exportTo(folder: string): Promise<{ size: number; files: number }>
-  /** Signs what is not signed yet and stops. */
+  /** Called after each publication, and never twice for one; it must not throw. @returns what ends it */
+  onCheckpoint(listener: (published: Published) => void): () => void
+  /** Signs what is not signed yet, if it can, and stops: what is left is signed at the next start. */
   close(): Promise<void>
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadKeys, makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
-import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import { expect, test } from 'vitest'
 import { openPolicy } from './open-policy.ts'
 import { openRoom, policyFolder, requestOf, toolOf, until, world } from './policy.fixture.ts'
@@ -214,13 +214,20 @@ test('on the real ledger too, the last good texts outlive a restart', async () =
   const home = mkdtempSync(join(tmpdir(), 'ephor-policy-ledger-'))
   const keys = loadKeys(join(home, 'keys'))
   const outside = join(home, 'checkpoint')
-  const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }) as string
-  const extension = ledgerExtension({ origin: 'policy.test/ephor', ledgerKeyPem, outside })
+  const extension = ledgerExtension({ outside })
   const log = makeLog('silent')
   const folder = policyFolder({ 'a.cedar': PERMIT })
   const open = async () => {
     const store = await openSqlite({ file: join(home, 'ephor.db'), migrations: [ledgerMigrations, policyMigrations], extension })
-    const ledger = await openLedger({ store, keys, clock: systemClock, log, outside })
+    const ledger = await openLedger({
+      store,
+      keys,
+      signer: fileSigner(keys.ledger),
+      origin: 'policy.test/ephor',
+      clock: systemClock,
+      log,
+      outside,
+    })
     const policy = await openPolicy({ folder, world, store, ledger, key: keys.policy, log, clock: systemClock })
     const close = async () => {
       await policy.close()

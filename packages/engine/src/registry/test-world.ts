@@ -7,7 +7,7 @@ import { Fault, makeId } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import { loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
 import type { JsonObject } from '@ephor/engine/kernel'
-import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
 import { openRegistry, registryMigrations } from './index.ts'
 import type { Registry } from './index.ts'
@@ -35,13 +35,17 @@ export async function openWorld(): Promise<World> {
 
   async function open() {
     const outside = join(folder, 'checkpoint')
-    const extension = ledgerExtension({
+    const extension = ledgerExtension({ outside })
+    const store = await openSqlite({ file, migrations: [ledgerMigrations, registryMigrations], extension })
+    const ledger = await openLedger({
+      store,
+      keys,
+      signer: fileSigner(keys.ledger),
       origin: 'ephor.test/log',
-      ledgerKeyPem: keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      clock,
+      log: makeLog('silent'),
       outside,
     })
-    const store = await openSqlite({ file, migrations: [ledgerMigrations, registryMigrations], extension })
-    const ledger = await openLedger({ store, keys, clock, log: makeLog('silent'), outside })
     return { store, ledger, registry: await openRegistry({ store, ledger, clock }) }
   }
   async function close() {

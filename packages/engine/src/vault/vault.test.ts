@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PersonPrincipal } from '@ephor/contract'
 import { loadKeys, makeLog, openSqlite, sendFault, systemClock } from '@ephor/engine/kernel'
-import { ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import Database from 'better-sqlite3'
 import fastify from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -19,10 +19,17 @@ let world: Awaited<ReturnType<typeof open>>
 async function open() {
   const keys = loadKeys(join(folder, 'keys'))
   const outside = join(folder, 'checkpoint')
-  const ledgerKeyPem = keys.ledger.export({ type: 'pkcs8', format: 'pem' }).toString()
-  const extension = ledgerExtension({ origin: 'ephor.test/log', ledgerKeyPem, outside })
+  const extension = ledgerExtension({ outside })
   const store = await openSqlite({ file: join(folder, 'ephor.db'), migrations: [ledgerMigrations, vaultMigrations], extension })
-  const ledger = await openLedger({ store, keys, clock: systemClock, log: makeLog('silent'), outside })
+  const ledger = await openLedger({
+    store,
+    keys,
+    signer: fileSigner(keys.ledger),
+    origin: 'ephor.test/log',
+    clock: systemClock,
+    log: makeLog('silent'),
+    outside,
+  })
   const vault = await openVault({ store, ledger, clock: systemClock, kek: keys.kek })
   const close = () => ledger.close().then(() => store.close())
   return { vault, ledger, close }
