@@ -2,8 +2,6 @@
 import { openEnvelope, sealEnvelope } from '@ephor/engine/kernel'
 import type { Json, Store } from '@ephor/engine/kernel'
 
-const TENANT = 'default'
-
 type Tables = {
   server_answer: { tenant: string; owner: string; key: string; request: string; sealed: Uint8Array | null; started_at: number }
 }
@@ -20,8 +18,8 @@ export function idempotencyStore(store: Store, kek: Uint8Array) {
       await store.commit({
         changes: [
           {
-            sql: 'INSERT INTO server_answer (tenant, owner, key, request, sealed, started_at) VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING',
-            params: [TENANT, owner, key, request, now],
+            sql: 'INSERT INTO server_answer (tenant, owner, key, request, sealed, started_at) VALUES (@tenant, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING',
+            params: [owner, key, request, now],
             rows: 1,
             fault: 'CONFLICT',
           },
@@ -33,7 +31,7 @@ export function idempotencyStore(store: Store, kek: Uint8Array) {
         .reader<Tables>()
         .selectFrom('server_answer')
         .select(['request', 'sealed'])
-        .where('tenant', '=', TENANT)
+        .where('tenant', '=', store.tenant)
         .where('owner', '=', owner)
         .where('key', '=', key)
         .executeTakeFirst()
@@ -47,20 +45,20 @@ export function idempotencyStore(store: Store, kek: Uint8Array) {
       await store.commit({
         changes: [
           {
-            sql: 'UPDATE server_answer SET sealed = ? WHERE tenant = ? AND owner = ? AND key = ?',
-            params: [sealed, TENANT, owner, key],
+            sql: 'UPDATE server_answer SET sealed = ? WHERE tenant = @tenant AND owner = ? AND key = ?',
+            params: [sealed, owner, key],
           },
         ],
       })
     },
     async release(owner: string, key: string): Promise<void> {
       await store.commit({
-        changes: [{ sql: 'DELETE FROM server_answer WHERE tenant = ? AND owner = ? AND key = ?', params: [TENANT, owner, key] }],
+        changes: [{ sql: 'DELETE FROM server_answer WHERE tenant = @tenant AND owner = ? AND key = ?', params: [owner, key] }],
       })
     },
     async forget(before: number): Promise<void> {
       await store.commit({
-        changes: [{ sql: 'DELETE FROM server_answer WHERE tenant = ? AND started_at < ?', params: [TENANT, before] }],
+        changes: [{ sql: 'DELETE FROM server_answer WHERE tenant = @tenant AND started_at < ?', params: [before] }],
       })
     },
   }

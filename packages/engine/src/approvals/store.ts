@@ -3,8 +3,6 @@ import type { Change, Migrations, Store } from '@ephor/engine/kernel'
 import { nextPassing, stateAt } from './rules.ts'
 import type { Approval, ApprovalState, AskState, Vote } from './types.ts'
 
-const TENANT = 'default'
-
 export const approvalsMigrations: Migrations = { room: 'approvals', folder: new URL('./migrations/', import.meta.url) }
 
 type Row = {
@@ -79,11 +77,11 @@ function toApproval(row: Row, votes: Vote[], now: number): Approval {
 }
 
 function query(store: Store) {
-  return store.reader<Tables>().selectFrom('approvals_request').selectAll().where('tenant', '=', TENANT)
+  return store.reader<Tables>().selectFrom('approvals_request').selectAll().where('tenant', '=', store.tenant)
 }
 
 function queryVotes(store: Store) {
-  return store.reader<Tables>().selectFrom('approvals_vote').selectAll().where('tenant', '=', TENANT)
+  return store.reader<Tables>().selectFrom('approvals_vote').selectAll().where('tenant', '=', store.tenant)
 }
 
 /** The rows with their votes. */
@@ -145,10 +143,9 @@ export function insertApproval(approval: Approval): Change {
   return {
     sql: `INSERT INTO approvals_request
       (tenant, id, state, digest, decision, agent, requesters, server, tool, summary, reasons, asks, opened_at, expires_at, due_at)
-      SELECT ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
-      WHERE (SELECT count(*) FROM approvals_request WHERE tenant = ? AND agent = ? AND state = 'pending') < ?`,
+      SELECT @tenant, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+      WHERE (SELECT count(*) FROM approvals_request WHERE tenant = @tenant AND agent = ? AND state = 'pending') < CAST(? AS BIGINT)`,
     params: [
-      TENANT,
       approval.id,
       approval.digest,
       approval.decision,
@@ -162,7 +159,6 @@ export function insertApproval(approval: Approval): Change {
       approval.openedAt,
       approval.expiresAt,
       nextPassing(approval) ?? null,
-      TENANT,
       approval.agent,
       MAX_PENDING,
     ],
@@ -178,14 +174,13 @@ export function insertApproval(approval: Approval): Change {
 export function markVoted(before: Approval, after: Approval, at: number): Change {
   return {
     sql: `UPDATE approvals_request SET state = ?, step = ?, expires_at = ?, due_at = ?, decided_at = ?
-      WHERE tenant = ? AND id = ? AND state = 'pending' AND digest = ? AND step = ? AND expires_at > ? AND (due_at IS NULL OR due_at > ?)`,
+      WHERE tenant = @tenant AND id = ? AND state = 'pending' AND digest = ? AND step = ? AND expires_at > ? AND (due_at IS NULL OR due_at > ?)`,
     params: [
       after.state,
       after.step,
       after.expiresAt,
       nextPassing(after) ?? null,
       after.decidedAt ?? null,
-      TENANT,
       before.id,
       before.digest,
       before.step,
@@ -199,8 +194,8 @@ export function markVoted(before: Approval, after: Approval, at: number): Change
 
 export function insertVote(approval: string, { step, by, verdict, policies, at }: Vote, key: VoteKey | undefined): Change {
   return {
-    sql: 'INSERT INTO approvals_vote (tenant, approval, step, person, verdict, policies, at, key, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    params: [TENANT, approval, step, by, verdict, JSON.stringify(policies), at, key?.key ?? null, key?.request ?? null],
+    sql: 'INSERT INTO approvals_vote (tenant, approval, step, person, verdict, policies, at, key, request) VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?)',
+    params: [approval, step, by, verdict, JSON.stringify(policies), at, key?.key ?? null, key?.request ?? null],
   }
 }
 
@@ -208,8 +203,8 @@ export function insertVote(approval: string, { step, by, verdict, policies, at }
 export function markEscalated(before: Approval, after: Approval, now: number): Change {
   return {
     sql: `UPDATE approvals_request SET asks = ?, step = ?, due_at = ?
-      WHERE tenant = ? AND id = ? AND state = 'pending' AND step = ? AND due_at <= ? AND expires_at > ?`,
-    params: [asksJson(after.asks), after.step, nextPassing(after) ?? null, TENANT, before.id, before.step, now, now],
+      WHERE tenant = @tenant AND id = ? AND state = 'pending' AND step = ? AND due_at <= ? AND expires_at > ?`,
+    params: [asksJson(after.asks), after.step, nextPassing(after) ?? null, before.id, before.step, now, now],
     rows: 1,
     fault: 'CONFLICT',
   }
@@ -219,8 +214,8 @@ export function markEscalated(before: Approval, after: Approval, now: number): C
 export function markSpent(id: string, use: { decision: string; digest: string; at: number }): Change {
   return {
     sql: `UPDATE approvals_request SET state = 'spent', spent_by = ?
-      WHERE tenant = ? AND id = ? AND state = 'approved' AND digest = ? AND expires_at > ?`,
-    params: [use.decision, TENANT, id, use.digest, use.at],
+      WHERE tenant = @tenant AND id = ? AND state = 'approved' AND digest = ? AND expires_at > ?`,
+    params: [use.decision, id, use.digest, use.at],
     rows: 1,
     fault: 'APPROVAL_SPENT',
   }
@@ -229,8 +224,8 @@ export function markSpent(id: string, use: { decision: string; digest: string; a
 /** pending or approved → expired, once overdue. */
 export function markExpired(id: string, now: number): Change {
   return {
-    sql: `UPDATE approvals_request SET state = 'expired' WHERE tenant = ? AND id = ? AND state IN ('pending', 'approved') AND expires_at <= ?`,
-    params: [TENANT, id, now],
+    sql: `UPDATE approvals_request SET state = 'expired' WHERE tenant = @tenant AND id = ? AND state IN ('pending', 'approved') AND expires_at <= ?`,
+    params: [id, now],
     rows: 1,
     fault: 'CONFLICT',
   }
@@ -240,8 +235,8 @@ export function markExpired(id: string, now: number): Change {
 export function markWithdrawn(id: string, now: number): Change {
   return {
     sql: `UPDATE approvals_request SET state = 'expired', expires_at = ?
-      WHERE tenant = ? AND id = ? AND state IN ('pending', 'approved') AND expires_at > ?`,
-    params: [now, TENANT, id, now],
+      WHERE tenant = @tenant AND id = ? AND state IN ('pending', 'approved') AND expires_at > ?`,
+    params: [now, id, now],
     rows: 1,
     fault: 'CONFLICT',
   }

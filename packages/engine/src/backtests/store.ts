@@ -3,8 +3,6 @@ import type { Change, Migrations, Store } from '@ephor/engine/kernel'
 import type { Selectable } from 'kysely'
 import type { Run, RunState, Tally } from './types.ts'
 
-const TENANT = 'default'
-
 type RunTable = {
   tenant: string
   id: string
@@ -30,22 +28,8 @@ export function insertRun(run: Run): Change {
   const { id, kind, version, by, agent, most, state, after, upTo, position, tally, startedAt } = run
   return {
     sql: `INSERT INTO backtests_run (tenant, id, kind, version, started_by, agent, most, state, after, up_to, position, tally, started_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    params: [
-      TENANT,
-      id,
-      kind,
-      version ?? null,
-      by,
-      agent ?? null,
-      most ?? null,
-      state,
-      after,
-      upTo,
-      position,
-      JSON.stringify(tally),
-      startedAt,
-    ],
+      VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: [id, kind, version ?? null, by, agent ?? null, most ?? null, state, after, upTo, position, JSON.stringify(tally), startedAt],
     rows: 1,
   }
 }
@@ -54,8 +38,8 @@ export function insertRun(run: Run): Change {
 export function moveRun({ id, position, tally, state, fault, endedAt }: Run): Change {
   return {
     sql: `UPDATE backtests_run SET position = ?, tally = ?, state = ?, fault = ?, ended_at = ?
-      WHERE tenant = ? AND id = ? AND state = 'running'`,
-    params: [position, JSON.stringify(tally), state, fault ?? null, endedAt ?? null, TENANT, id],
+      WHERE tenant = @tenant AND id = ? AND state = 'running'`,
+    params: [position, JSON.stringify(tally), state, fault ?? null, endedAt ?? null, id],
     rows: 1,
     fault: 'CONFLICT',
   }
@@ -81,7 +65,7 @@ function fromRow(row: Selectable<RunTable>): Run {
 }
 
 export function readRuns(store: Store) {
-  const rows = () => store.reader<Tables>().selectFrom('backtests_run').selectAll().where('tenant', '=', TENANT)
+  const rows = () => store.reader<Tables>().selectFrom('backtests_run').selectAll().where('tenant', '=', store.tenant)
   return {
     async find(id: string): Promise<Run | undefined> {
       const row = await rows().where('id', '=', id).executeTakeFirst()

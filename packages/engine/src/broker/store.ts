@@ -6,8 +6,6 @@ import { sql } from 'kysely'
 import type { Selectable } from 'kysely'
 import type { DecisionRow, Door, OutcomeStatus } from './types.ts'
 
-const TENANT = 'default'
-
 type DecisionTable = {
   tenant: string
   id: string
@@ -50,7 +48,7 @@ export function idempotencyOf(agent: string, key: string | undefined): string | 
 
 const INSERT = `INSERT INTO broker_decision (tenant, id, at, door, agent, session, method, server, tool, kind, risk, effect, fault, detail,
   reasons, obligations, approval, policy, digest, idempotency, deadline, risk_score, spends)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 export function insertDecision(row: StoredDecision): Change {
   const { id, at, door, agent, session, method, server, tool, kind, risk, effect, fault, detail, approval, policy, digest } = row
@@ -58,7 +56,6 @@ export function insertDecision(row: StoredDecision): Change {
   return {
     sql: INSERT,
     params: [
-      TENANT,
       id,
       at,
       door,
@@ -87,16 +84,16 @@ export function insertDecision(row: StoredDecision): Change {
 /** Written with the first permit of a pair; two at once are one. */
 export function insertPermitted(agent: string, server: string, tool: string): Change {
   return {
-    sql: 'INSERT INTO broker_permitted (tenant, agent, server, tool) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-    params: [TENANT, agent, server, tool],
+    sql: 'INSERT INTO broker_permitted (tenant, agent, server, tool) VALUES (@tenant, ?, ?, ?) ON CONFLICT DO NOTHING',
+    params: [agent, server, tool],
   }
 }
 
 /** Takes effect once: a second outcome for the same decision is OUTCOME_DECIDED. */
 export function setOutcome(id: string, outcome: OutcomeStatus, at: number): Change {
   return {
-    sql: "UPDATE broker_decision SET outcome = ?, outcome_at = ? WHERE tenant = ? AND id = ? AND effect = 'permit' AND outcome IS NULL",
-    params: [outcome, at, TENANT, id],
+    sql: "UPDATE broker_decision SET outcome = ?, outcome_at = ? WHERE tenant = @tenant AND id = ? AND effect = 'permit' AND outcome IS NULL",
+    params: [outcome, at, id],
     rows: 1,
     fault: 'OUTCOME_DECIDED',
   }
@@ -134,7 +131,7 @@ function fromRow(row: Selectable<DecisionTable>): StoredDecision {
 export type DecisionQuery = { cursor?: string; limit: number; agent?: string; effect?: DecisionRow['effect']; server?: string }
 
 export function readDecisions(store: Store) {
-  const rows = () => store.reader<Tables>().selectFrom('broker_decision').selectAll().where('tenant', '=', TENANT)
+  const rows = () => store.reader<Tables>().selectFrom('broker_decision').selectAll().where('tenant', '=', store.tenant)
   return {
     async find(id: string): Promise<StoredDecision | undefined> {
       const row = await rows().where('id', '=', id).executeTakeFirst()
@@ -146,7 +143,11 @@ export function readDecisions(store: Store) {
     },
     /** What was permitted in a session so far, and when its first call came. */
     async sessionPast(session: string): Promise<{ calls: number; startedAt: number | undefined }> {
-      const ofSession = store.reader<Tables>().selectFrom('broker_decision').where('tenant', '=', TENANT).where('session', '=', session)
+      const ofSession = store
+        .reader<Tables>()
+        .selectFrom('broker_decision')
+        .where('tenant', '=', store.tenant)
+        .where('session', '=', session)
       const { calls, startedAt } = await ofSession
         .select([sql<number>`count(*) FILTER (WHERE effect = 'permit')`.as('calls'), sql<number | null>`min(at)`.as('startedAt')])
         .executeTakeFirstOrThrow()
@@ -154,7 +155,7 @@ export function readDecisions(store: Store) {
     },
     /** Was this agent ever permitted this tool? */
     async everPermitted(agent: string, server: string, tool: string): Promise<boolean> {
-      const pairs = store.reader<Tables>().selectFrom('broker_permitted').select('tool').where('tenant', '=', TENANT)
+      const pairs = store.reader<Tables>().selectFrom('broker_permitted').select('tool').where('tenant', '=', store.tenant)
       const row = await pairs.where('agent', '=', agent).where('server', '=', server).where('tool', '=', tool).executeTakeFirst()
       return row !== undefined
     },

@@ -2,8 +2,6 @@
 import type { Change, Migrations, Store } from '@ephor/engine/kernel'
 import type { Spend, Terms } from './types.ts'
 
-const TENANT = 'default'
-
 export const budgetsMigrations: Migrations = { room: 'budgets', folder: new URL('./migrations/', import.meta.url) }
 
 type Row = { tenant: string; budget: string; unit: string; period: string; start: number; subject: string; used: number }
@@ -11,33 +9,38 @@ type Tables = { budgets_use: Row }
 
 type Key = Pick<Spend, 'budget' | 'unit' | 'period' | 'start' | 'subject'>
 
-const keyOf = ({ budget, unit, period, start, subject }: Key) => [TENANT, budget, unit, period, start, subject]
+const keyOf = ({ budget, unit, period, start, subject }: Key) => [budget, unit, period, start, subject]
 
 /** The comparison runs in the store's one writing transaction, so that of several at once each sees the others' sums. */
 export function take(spend: Spend, limit: number): Change {
   return {
-    sql: `INSERT INTO budgets_use (tenant, budget, unit, period, start, subject, used) SELECT ?, ?, ?, ?, ?, ?, ? WHERE ? <= ?
-      ON CONFLICT (tenant, budget, unit, period, start, subject) DO UPDATE SET used = used + excluded.used WHERE used + excluded.used <= ?`,
+    sql: `INSERT INTO budgets_use (tenant, budget, unit, period, start, subject, used) SELECT @tenant, ?, ?, ?, ?, ?, ? WHERE CAST(? AS BIGINT) <= CAST(? AS BIGINT)
+      ON CONFLICT (tenant, budget, unit, period, start, subject) DO UPDATE SET used = budgets_use.used + excluded.used
+      WHERE budgets_use.used + excluded.used <= ?`,
     params: [...keyOf(spend), spend.amount, spend.amount, limit, limit],
     rows: 1,
     fault: 'BUDGET_EXHAUSTED',
   }
 }
 
+/** What every reader can hold. */
+const MOST = Number.MAX_SAFE_INTEGER
+
 /** What was used may pass the limit, and is counted all the same; the sum stays one that every reader can hold. */
 export function correct(spend: Spend, difference: number): Change {
   return {
-    sql: `UPDATE budgets_use SET used = max(0, min(used + ?, ${Number.MAX_SAFE_INTEGER}))
-      WHERE tenant = ? AND budget = ? AND unit = ? AND period = ? AND start = ? AND subject = ?`,
-    params: [difference, ...keyOf(spend)],
+    sql: `UPDATE budgets_use SET used = CASE WHEN used + CAST(? AS BIGINT) < 0 THEN 0
+        WHEN used + CAST(? AS BIGINT) > ${MOST} THEN ${MOST} ELSE used + CAST(? AS BIGINT) END
+      WHERE tenant = @tenant AND budget = ? AND unit = ? AND period = ? AND start = ? AND subject = ?`,
+    params: [difference, difference, difference, ...keyOf(spend)],
   }
 }
 
 export function forgetBefore(start: number): Change {
-  return { sql: 'DELETE FROM budgets_use WHERE tenant = ? AND start < ?', params: [TENANT, start] }
+  return { sql: 'DELETE FROM budgets_use WHERE tenant = @tenant AND start < ?', params: [start] }
 }
 
-const rows = (store: Store) => store.reader<Tables>().selectFrom('budgets_use').where('tenant', '=', TENANT)
+const rows = (store: Store) => store.reader<Tables>().selectFrom('budgets_use').where('tenant', '=', store.tenant)
 
 export async function readUsed(store: Store, { budget, unit, period, start, subject }: Key): Promise<number> {
   const row = await rows(store)

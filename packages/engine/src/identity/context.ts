@@ -2,6 +2,7 @@
 import { Fault } from '@ephor/contract'
 import type { Clock, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
+import type { Known } from './known.ts'
 import type { KnownCredential, KnownSession } from './store.ts'
 import type { Tokens } from './tokens.ts'
 import type { Person } from './types.ts'
@@ -18,12 +19,12 @@ export type Context = {
   origin: string
   isAgent: (id: string) => boolean
   /** By id. Changed only after the unit that changes the row is durable. */
-  people: Map<string, Person>
-  credentials: Map<string, KnownCredential>
+  people: Known<Person>
+  credentials: Known<KnownCredential>
   /** Hash of a secret to the id of its credential, revoked ones too. */
-  credentialIds: Map<string, string>
+  credentialIds: Known<string>
   /** Open sessions by the hash of their secret. */
-  sessions: Map<string, KnownSession>
+  sessions: Known<KnownSession>
   /** Told after people or their groups have changed. */
   listeners: Set<() => void>
 }

@@ -7,7 +7,8 @@ import { makeCredentials } from './credentials.ts'
 import { makeIdentify } from './identify.ts'
 import { issueToken } from './issue-token.ts'
 import { ensureOperator, makePeople } from './people.ts'
-import { loadCredentials, loadPeople, loadSessions } from './store.ts'
+import { Known } from './known.ts'
+import { follow, loadAll } from './load.ts'
 import { makeTokens } from './tokens.ts'
 import type { Identity } from './types.ts'
 
@@ -26,12 +27,7 @@ export type IdentityOptions = {
 
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
   const { store, ledger, clock, keys, origin, isAgent } = options
-  const [people, credentials, sessions, tokens] = await Promise.all([
-    loadPeople(store),
-    loadCredentials(store),
-    loadSessions(store, clock.now()),
-    makeTokens(keys, origin),
-  ])
+  const tokens = await makeTokens(keys, origin)
   const context: Context = {
     store,
     ledger,
@@ -39,12 +35,13 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     tokens,
     origin,
     isAgent,
-    people: new Map(people.map((person) => [person.id, person])),
-    credentials: new Map(credentials.map((credential) => [credential.id, credential])),
-    credentialIds: new Map(credentials.flatMap(({ id, secretHash }) => (secretHash === undefined ? [] : [[secretHash, id]]))),
-    sessions: new Map(sessions.map((session) => [session.secretHash, session])),
+    people: new Known(),
+    credentials: new Known(),
+    credentialIds: new Known(),
+    sessions: new Known(),
     listeners: new Set(),
   }
+  await loadAll(context)
   const operator = await ensureOperator(context)
   const identify = makeIdentify(context, operator)
   const origins = [origin, ...(options.origins ?? [])] as const
@@ -52,6 +49,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     operator,
     origins,
     identify,
+    follow: (entry) => follow(context, entry),
     authenticate: makeAuthenticate(identify, origins),
     ...makeCredentials(context),
     issueToken: (assertion) => issueToken(context, assertion),

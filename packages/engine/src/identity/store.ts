@@ -3,8 +3,6 @@ import type { FaultCode } from '@ephor/contract'
 import type { Change, Migrations, SqlValue, Store } from '@ephor/engine/kernel'
 import type { Credential, Person } from './types.ts'
 
-const TENANT = 'default'
-
 export const identityMigrations: Migrations = { room: 'identity', folder: new URL('./migrations/', import.meta.url) }
 
 type PersonRow = { tenant: string; id: string; name: string; groups: string; operator: number; added_at: number }
@@ -64,7 +62,13 @@ function toCredential(row: CredentialRow): KnownCredential {
 }
 
 export async function loadPeople(store: Store): Promise<Person[]> {
-  const rows = await store.reader<Tables>().selectFrom('identity_person').selectAll().where('tenant', '=', TENANT).orderBy('id').execute()
+  const rows = await store
+    .reader<Tables>()
+    .selectFrom('identity_person')
+    .selectAll()
+    .where('tenant', '=', store.tenant)
+    .orderBy('id')
+    .execute()
   return rows.map((row) => ({
     id: row.id,
     name: row.name,
@@ -79,7 +83,7 @@ export async function loadCredentials(store: Store): Promise<KnownCredential[]> 
     .reader<Tables>()
     .selectFrom('identity_credential')
     .selectAll()
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .orderBy('id')
     .execute()
   return rows.map(toCredential)
@@ -91,7 +95,7 @@ export async function loadSessions(store: Store, now: number): Promise<KnownSess
     .reader<Tables>()
     .selectFrom('identity_session')
     .selectAll()
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .where('closed_at', 'is', null)
     .where('expires_at', '>', now)
     .execute()
@@ -110,7 +114,7 @@ export async function findLink(store: Store, codeHash: string): Promise<KnownLin
     .reader<Tables>()
     .selectFrom('identity_link')
     .selectAll()
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .where('code_hash', '=', codeHash)
     .executeTakeFirst()
   return row && { id: row.id, codeHash, person: row.person, expiresAt: row.expires_at, spent: row.spent_at !== null }
@@ -124,8 +128,7 @@ function one(fault: FaultCode, sql: string, ...params: SqlValue[]): Change {
 export function insertPerson(person: Person): Change {
   return one(
     'CONFLICT',
-    'INSERT INTO identity_person (tenant, id, name, groups, operator, added_at) VALUES (?, ?, ?, ?, ?, ?)',
-    TENANT,
+    'INSERT INTO identity_person (tenant, id, name, groups, operator, added_at) VALUES (@tenant, ?, ?, ?, ?, ?)',
     person.id,
     person.name,
     JSON.stringify(person.groups),
@@ -135,15 +138,14 @@ export function insertPerson(person: Person): Change {
 }
 
 export function updateGroups(id: string, groups: readonly string[]): Change {
-  return one('NOT_FOUND', 'UPDATE identity_person SET groups = ? WHERE tenant = ? AND id = ?', JSON.stringify(groups), TENANT, id)
+  return one('NOT_FOUND', 'UPDATE identity_person SET groups = ? WHERE tenant = @tenant AND id = ?', JSON.stringify(groups), id)
 }
 
 export function insertCredential(credential: KnownCredential): Change {
   return one(
     'CONFLICT',
     `INSERT INTO identity_credential (tenant, id, agent, kind, state, secret_hash, public_x, thumbprint, on_behalf_of, issued_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    TENANT,
+     VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     credential.id,
     credential.agent,
     credential.kind,
@@ -160,10 +162,9 @@ export function insertCredential(credential: KnownCredential): Change {
 export function updateSecret(id: string, from: string, to: string, at: number): Change {
   return one(
     'CONFLICT',
-    `UPDATE identity_credential SET secret_hash = ?, rotated_at = ? WHERE tenant = ? AND id = ? AND state = 'active' AND secret_hash = ?`,
+    `UPDATE identity_credential SET secret_hash = ?, rotated_at = ? WHERE tenant = @tenant AND id = ? AND state = 'active' AND secret_hash = ?`,
     to,
     at,
-    TENANT,
     id,
     from,
   )
@@ -172,9 +173,8 @@ export function updateSecret(id: string, from: string, to: string, at: number): 
 export function markRevoked(id: string, at: number): Change {
   return one(
     'CONFLICT',
-    `UPDATE identity_credential SET state = 'revoked', revoked_at = ? WHERE tenant = ? AND id = ? AND state = 'active'`,
+    `UPDATE identity_credential SET state = 'revoked', revoked_at = ? WHERE tenant = @tenant AND id = ? AND state = 'active'`,
     at,
-    TENANT,
     id,
   )
 }
@@ -182,8 +182,7 @@ export function markRevoked(id: string, at: number): Change {
 export function insertLink(link: KnownLink): Change {
   return one(
     'CONFLICT',
-    'INSERT INTO identity_link (tenant, id, code_hash, person, expires_at) VALUES (?, ?, ?, ?, ?)',
-    TENANT,
+    'INSERT INTO identity_link (tenant, id, code_hash, person, expires_at) VALUES (@tenant, ?, ?, ?, ?)',
     link.id,
     link.codeHash,
     link.person,
@@ -195,9 +194,8 @@ export function insertLink(link: KnownLink): Change {
 export function spendLink(id: string, at: number): Change {
   return one(
     'LINK_SPENT',
-    'UPDATE identity_link SET spent_at = ? WHERE tenant = ? AND id = ? AND spent_at IS NULL AND expires_at > ?',
+    'UPDATE identity_link SET spent_at = ? WHERE tenant = @tenant AND id = ? AND spent_at IS NULL AND expires_at > ?',
     at,
-    TENANT,
     id,
     at,
   )
@@ -206,8 +204,7 @@ export function spendLink(id: string, at: number): Change {
 export function insertSession(session: KnownSession): Change {
   return one(
     'CONFLICT',
-    'INSERT INTO identity_session (tenant, id, secret_hash, person, opened_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)',
-    TENANT,
+    'INSERT INTO identity_session (tenant, id, secret_hash, person, opened_at, expires_at) VALUES (@tenant, ?, ?, ?, ?, ?)',
     session.id,
     session.secretHash,
     session.person,
@@ -217,5 +214,5 @@ export function insertSession(session: KnownSession): Change {
 }
 
 export function markClosed(id: string, at: number): Change {
-  return one('NOT_FOUND', 'UPDATE identity_session SET closed_at = ? WHERE tenant = ? AND id = ? AND closed_at IS NULL', at, TENANT, id)
+  return one('NOT_FOUND', 'UPDATE identity_session SET closed_at = ? WHERE tenant = @tenant AND id = ? AND closed_at IS NULL', at, id)
 }

@@ -1,6 +1,7 @@
 /** The types of the identity room's door: credentials of agents, people, their sessions, warrants. */
 import type { Principal } from '@ephor/contract'
 import type { Authenticate } from '@ephor/engine/kernel'
+import type { Entry } from '@ephor/engine/ledger'
 import type { JWK } from 'jose'
 
 /** What an agent proves itself with. A `secret` is a long-lived local credential, a `key` a registered public key. */
@@ -71,6 +72,8 @@ export interface Identity {
    * @throws Fault UNAUTHENTICATED, TOKEN_EXPIRED, CREDENTIAL_REVOKED.
    */
   identify(bearer: string): Promise<Principal>
+  /** Takes over what another replica wrote, of which this is the entry. */
+  follow(entry: Entry): Promise<void>
   /**
    * For `mount`: the bearer of the request, else its session cookie. A write by cookie needs an Origin that is ours.
    * @throws what `identify` throws; Fault HOST_REFUSED for a foreign or missing Origin.

@@ -3,8 +3,6 @@ import type { Change, Json, Migrations, Store } from '@ephor/engine/kernel'
 import { digestOf } from './digest.ts'
 import type { PolicyFiles, PolicyWorld } from './types.ts'
 
-const TENANT = 'default'
-
 type Tables = {
   policy_bundle: { tenant: string; activation: number; version: string; activated_at: number }
   policy_files: { tenant: string; version: string; files: string }
@@ -21,7 +19,7 @@ export async function lastBundle(store: Store): Promise<Activation | undefined> 
     .reader<Tables>()
     .selectFrom('policy_bundle')
     .selectAll()
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .orderBy('activation', 'desc')
     .limit(1)
     .executeTakeFirst()
@@ -30,7 +28,7 @@ export async function lastBundle(store: Store): Promise<Activation | undefined> 
 
 /** The texts as they are stored; whoever uses them checks that their digest is the version. */
 export async function readFiles(store: Store, version: string): Promise<PolicyFiles | undefined> {
-  const query = store.reader<Tables>().selectFrom('policy_files').select('files').where('tenant', '=', TENANT)
+  const query = store.reader<Tables>().selectFrom('policy_files').select('files').where('tenant', '=', store.tenant)
   const row = await query.where('version', '=', version).executeTakeFirst()
   return row && (JSON.parse(row.files) as PolicyFiles)
 }
@@ -38,14 +36,14 @@ export async function readFiles(store: Store, version: string): Promise<PolicyFi
 /** The world as it is stored; whoever uses it checks its digest. */
 export async function readWorld(store: Store, digest: string): Promise<PolicyWorld | undefined> {
   const reader = store.reader<Tables>()
-  const query = reader.selectFrom('policy_world').select('parts').where('tenant', '=', TENANT)
+  const query = reader.selectFrom('policy_world').select('parts').where('tenant', '=', store.tenant)
   const row = await query.where('digest', '=', digest).executeTakeFirst()
   if (!row) return undefined
   const parts = JSON.parse(row.parts) as Record<string, string>
   const contents = await reader
     .selectFrom('policy_world_part')
     .select(['digest', 'content'])
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .where('digest', 'in', Object.values(parts))
     .execute()
   const byDigest = new Map(contents.map(({ digest: part, content }) => [part, JSON.parse(content) as Json]))
@@ -55,16 +53,16 @@ export async function readWorld(store: Store, digest: string): Promise<PolicyWor
 /** Two activations at once can't both take a number: the second is a CONFLICT. */
 export function insertBundle({ activation, version, activatedAt }: Activation): Change {
   return {
-    sql: 'INSERT INTO policy_bundle (tenant, activation, version, activated_at) VALUES (?, ?, ?, ?)',
-    params: [TENANT, activation, version, activatedAt],
+    sql: 'INSERT INTO policy_bundle (tenant, activation, version, activated_at) VALUES (@tenant, ?, ?, ?)',
+    params: [activation, version, activatedAt],
     rows: 1,
   }
 }
 
 export function insertFiles(version: string, files: PolicyFiles): Change {
   return {
-    sql: 'INSERT INTO policy_files (tenant, version, files) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-    params: [TENANT, version, JSON.stringify(files)],
+    sql: 'INSERT INTO policy_files (tenant, version, files) VALUES (@tenant, ?, ?) ON CONFLICT DO NOTHING',
+    params: [version, JSON.stringify(files)],
   }
 }
 
@@ -73,12 +71,12 @@ export function insertWorld(digest: string, world: PolicyWorld): Change[] {
   const named = JSON.stringify(Object.fromEntries(parts.map((part) => [part.name, part.digest])))
   return [
     {
-      sql: 'INSERT INTO policy_world (tenant, digest, parts) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-      params: [TENANT, digest, named],
+      sql: 'INSERT INTO policy_world (tenant, digest, parts) VALUES (@tenant, ?, ?) ON CONFLICT DO NOTHING',
+      params: [digest, named],
     },
     ...parts.map((part) => ({
-      sql: 'INSERT INTO policy_world_part (tenant, digest, content) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-      params: [TENANT, part.digest, part.content],
+      sql: 'INSERT INTO policy_world_part (tenant, digest, content) VALUES (@tenant, ?, ?) ON CONFLICT DO NOTHING',
+      params: [part.digest, part.content],
     })),
   ]
 }

@@ -1,8 +1,6 @@
 /** The rows of published versions: their signatures, what is tried beside the active one, and what the folder held last. */
 import type { Change, Store } from '@ephor/engine/kernel'
 
-const TENANT = 'default'
-
 type Tables = {
   policy_bundle: { tenant: string; activation: number; version: string; activated_at: number }
   policy_signature: { tenant: string; version: string; envelope: string; withdrawn: number }
@@ -29,7 +27,7 @@ export async function listActivations(store: Store, limit: number): Promise<Acti
     .reader<Tables>()
     .selectFrom('policy_bundle')
     .selectAll()
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .orderBy('activation', 'desc')
     .limit(limit)
     .execute()
@@ -42,7 +40,7 @@ export async function lastStage(store: Store): Promise<StageStep | undefined> {
     .reader<Tables>()
     .selectFrom('policy_stage')
     .selectAll()
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .orderBy('step', 'desc')
     .limit(1)
     .executeTakeFirst()
@@ -57,7 +55,7 @@ export async function findSignature(store: Store, version: string): Promise<{ en
     .reader<Tables>()
     .selectFrom('policy_signature')
     .select(['envelope', 'withdrawn'])
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .where('version', '=', version)
     .executeTakeFirst()
   return row && { envelope: row.envelope, withdrawn: row.withdrawn === 1 }
@@ -65,39 +63,44 @@ export async function findSignature(store: Store, version: string): Promise<{ en
 
 /** Whether it was active at any time. */
 export async function wasActive(store: Store, version: string): Promise<boolean> {
-  const query = store.reader<Tables>().selectFrom('policy_bundle').select('activation').where('tenant', '=', TENANT)
+  const query = store.reader<Tables>().selectFrom('policy_bundle').select('activation').where('tenant', '=', store.tenant)
   return (await query.where('version', '=', version).limit(1).executeTakeFirst()) !== undefined
 }
 
 export async function lastFolder(store: Store): Promise<string | undefined> {
-  const row = await store.reader<Tables>().selectFrom('policy_folder').select('version').where('tenant', '=', TENANT).executeTakeFirst()
+  const row = await store
+    .reader<Tables>()
+    .selectFrom('policy_folder')
+    .select('version')
+    .where('tenant', '=', store.tenant)
+    .executeTakeFirst()
   return row?.version
 }
 
 /** Published, or published again: it may decide. */
 export function putSignature(version: string, envelope: string): Change {
   return {
-    sql: `INSERT INTO policy_signature (tenant, version, envelope, withdrawn) VALUES (?, ?, ?, 0)
+    sql: `INSERT INTO policy_signature (tenant, version, envelope, withdrawn) VALUES (@tenant, ?, ?, 0)
       ON CONFLICT (tenant, version) DO UPDATE SET envelope = excluded.envelope, withdrawn = 0`,
-    params: [TENANT, version, envelope],
+    params: [version, envelope],
     rows: 1,
   }
 }
 
 /** From now on it decides nothing, held calls included, until it is published again. */
 export function withdrawVersion(version: string): Change {
-  return { sql: 'UPDATE policy_signature SET withdrawn = 1 WHERE tenant = ? AND version = ?', params: [TENANT, version] }
+  return { sql: 'UPDATE policy_signature SET withdrawn = 1 WHERE tenant = @tenant AND version = ?', params: [version] }
 }
 
 /** It comes back with the signature that it has. */
 export function reinstateVersion(version: string): Change {
-  return { sql: 'UPDATE policy_signature SET withdrawn = 0 WHERE tenant = ? AND version = ?', params: [TENANT, version], rows: 1 }
+  return { sql: 'UPDATE policy_signature SET withdrawn = 0 WHERE tenant = @tenant AND version = ?', params: [version], rows: 1 }
 }
 
 export function putFolder(version: string): Change {
   return {
-    sql: 'INSERT INTO policy_folder (tenant, version) VALUES (?, ?) ON CONFLICT (tenant) DO UPDATE SET version = excluded.version',
-    params: [TENANT, version],
+    sql: 'INSERT INTO policy_folder (tenant, version) VALUES (@tenant, ?) ON CONFLICT (tenant) DO UPDATE SET version = excluded.version',
+    params: [version],
     rows: 1,
   }
 }
@@ -105,8 +108,8 @@ export function putFolder(version: string): Change {
 /** Two steps at once can't both take a number: the second is a CONFLICT. */
 export function insertStage({ step, activation, stage }: StageStep): Change {
   return {
-    sql: 'INSERT INTO policy_stage (tenant, step, activation, version, mode, percent, salt) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    params: [TENANT, step, activation, stage?.version ?? null, stage?.mode ?? null, stage?.percent ?? null, stage?.salt ?? null],
+    sql: 'INSERT INTO policy_stage (tenant, step, activation, version, mode, percent, salt) VALUES (@tenant, ?, ?, ?, ?, ?, ?)',
+    params: [step, activation, stage?.version ?? null, stage?.mode ?? null, stage?.percent ?? null, stage?.salt ?? null],
     rows: 1,
   }
 }

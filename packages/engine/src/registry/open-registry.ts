@@ -48,6 +48,17 @@ export async function openRegistry({ store, ledger, clock }: RegistryOptions): P
     diffServer: (name) => servers.diff(name),
     findings: (name) => servers.findings(name),
     ...agentWrites(parts),
+    follow: ({ body: { type, server, agent } }) =>
+      inTurn(async () => {
+        const room = String(type).split('.')[0]
+        if ((room === 'server' || room === 'tool') && typeof server === 'string') {
+          await projection.refreshServer(server)
+          tell({ server })
+        } else if (room === 'agent' && typeof agent === 'string') {
+          await projection.refreshAgent(agent)
+          tell({ agent })
+        }
+      }),
     checkProjection: () => inTurn(() => checkProjection(store, ledger)),
     on(listener) {
       listeners.add(listener)

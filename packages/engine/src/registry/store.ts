@@ -3,8 +3,6 @@ import type { Change, Store } from '@ephor/engine/kernel'
 import type { Pinned } from './check-definitions.ts'
 import type { Proposal } from './propose-classification.ts'
 
-const TENANT = 'default'
-
 export type ServerRow = {
   name: string
   state: 'proposed' | 'accepted' | 'removed'
@@ -50,13 +48,13 @@ type Tables = {
 
 /** Rows in order of their keys; of one server when it is named. */
 export async function readServers(store: Store, name?: string): Promise<ServerRow[]> {
-  let query = store.reader<Tables>().selectFrom('registry_server').where('tenant', '=', TENANT)
+  let query = store.reader<Tables>().selectFrom('registry_server').where('tenant', '=', store.tenant)
   if (name !== undefined) query = query.where('name', '=', name)
   return query.select(['name', 'state', 'transport', 'folders', 'salt', 'refusal']).orderBy('name').execute()
 }
 
 export async function readTools(store: Store, server?: string): Promise<ToolRow[]> {
-  let query = store.reader<Tables>().selectFrom('registry_tool').where('tenant', '=', TENANT)
+  let query = store.reader<Tables>().selectFrom('registry_tool').where('tenant', '=', store.tenant)
   if (server !== undefined) query = query.where('server', '=', server)
   return query
     .select(['server', 'name', 'state', 'kind', 'risk', 'paths', 'digest', 'definition', 'seen_digest', 'seen'])
@@ -66,7 +64,7 @@ export async function readTools(store: Store, server?: string): Promise<ToolRow[
 }
 
 export async function readAgents(store: Store, id?: string): Promise<AgentRow[]> {
-  let query = store.reader<Tables>().selectFrom('registry_agent').where('tenant', '=', TENANT)
+  let query = store.reader<Tables>().selectFrom('registry_agent').where('tenant', '=', store.tenant)
   if (id !== undefined) query = query.where('id', '=', id)
   return query
     .select(['id', 'name', 'owner', 'purpose', 'expires_at', 'state', 'salt', 'groups', 'tier', 'standing'])
@@ -74,45 +72,45 @@ export async function readAgents(store: Store, id?: string): Promise<AgentRow[]>
     .execute()
 }
 
-const AT_SERVER = 'WHERE tenant = ? AND name = ?'
-const AT_TOOL = 'WHERE tenant = ? AND server = ? AND name = ?'
+const AT_SERVER = 'WHERE tenant = @tenant AND name = ?'
+const AT_TOOL = 'WHERE tenant = @tenant AND server = ? AND name = ?'
 
 /** A proposal of a new server, or over a removed one of the same name. */
 export function insertServer(row: Omit<ServerRow, 'state' | 'refusal'>): Change[] {
   return [
-    { sql: 'DELETE FROM registry_tool WHERE tenant = ? AND server = ?', params: [TENANT, row.name] },
+    { sql: 'DELETE FROM registry_tool WHERE tenant = @tenant AND server = ?', params: [row.name] },
     {
-      sql: `INSERT INTO registry_server (tenant, name, state, transport, folders, salt) VALUES (?, ?, 'proposed', ?, ?, ?)
+      sql: `INSERT INTO registry_server (tenant, name, state, transport, folders, salt) VALUES (@tenant, ?, 'proposed', ?, ?, ?)
         ON CONFLICT (tenant, name) DO UPDATE SET state = 'proposed', transport = excluded.transport, folders = excluded.folders,
-        salt = excluded.salt, refusal = NULL WHERE state = 'removed'`,
-      params: [TENANT, row.name, row.transport, row.folders, row.salt],
+        salt = excluded.salt, refusal = NULL WHERE registry_server.state = 'removed'`,
+      params: [row.name, row.transport, row.folders, row.salt],
       rows: 1,
     },
   ]
 }
 
 export function acceptServerRow(name: string): Change {
-  return { sql: `UPDATE registry_server SET state = 'accepted' ${AT_SERVER} AND state <> 'removed'`, params: [TENANT, name], rows: 1 }
+  return { sql: `UPDATE registry_server SET state = 'accepted' ${AT_SERVER} AND state <> 'removed'`, params: [name], rows: 1 }
 }
 
 export function removeServerRow(name: string): Change[] {
   return [
-    { sql: `UPDATE registry_server SET state = 'removed' ${AT_SERVER} AND state <> 'removed'`, params: [TENANT, name], rows: 1 },
-    { sql: 'DELETE FROM registry_tool WHERE tenant = ? AND server = ?', params: [TENANT, name] },
+    { sql: `UPDATE registry_server SET state = 'removed' ${AT_SERVER} AND state <> 'removed'`, params: [name], rows: 1 },
+    { sql: 'DELETE FROM registry_tool WHERE tenant = @tenant AND server = ?', params: [name] },
   ]
 }
 
 export function setRefusal(name: string, refusal: string | null): Change {
-  return { sql: `UPDATE registry_server SET refusal = ? ${AT_SERVER} AND state <> 'removed'`, params: [refusal, TENANT, name], rows: 1 }
+  return { sql: `UPDATE registry_server SET refusal = ? ${AT_SERVER} AND state <> 'removed'`, params: [refusal, name], rows: 1 }
 }
 
 /** A tool never accepted, as seen now; over its older proposal. */
 export function proposeToolRow(server: string, pinned: Pinned, as: Proposal): Change {
   return {
-    sql: `INSERT INTO registry_tool (tenant, server, name, state, kind, risk, paths, digest, definition) VALUES (?, ?, ?, 'proposed', ?, ?, ?, ?, ?)
+    sql: `INSERT INTO registry_tool (tenant, server, name, state, kind, risk, paths, digest, definition) VALUES (@tenant, ?, ?, 'proposed', ?, ?, ?, ?, ?)
       ON CONFLICT (tenant, server, name) DO UPDATE SET kind = excluded.kind, risk = excluded.risk, paths = excluded.paths,
-      digest = excluded.digest, definition = excluded.definition WHERE state = 'proposed'`,
-    params: [TENANT, server, pinned.name, as.kind, as.risk, JSON.stringify(as.paths), pinned.digest, pinned.text],
+      digest = excluded.digest, definition = excluded.definition WHERE registry_tool.state = 'proposed'`,
+    params: [server, pinned.name, as.kind, as.risk, JSON.stringify(as.paths), pinned.digest, pinned.text],
     rows: 1,
   }
 }
@@ -120,7 +118,7 @@ export function proposeToolRow(server: string, pinned: Pinned, as: Proposal): Ch
 export function changeToolRow(server: string, pinned: Pinned): Change {
   return {
     sql: `UPDATE registry_tool SET state = 'changed', seen_digest = ?, seen = ? ${AT_TOOL} AND state <> 'proposed'`,
-    params: [pinned.digest, pinned.text, TENANT, server, pinned.name],
+    params: [pinned.digest, pinned.text, server, pinned.name],
     rows: 1,
   }
 }
@@ -129,7 +127,7 @@ export function changeToolRow(server: string, pinned: Pinned): Change {
 export function restoreToolRow(server: string, name: string): Change {
   return {
     sql: `UPDATE registry_tool SET state = 'accepted', seen_digest = NULL, seen = NULL ${AT_TOOL} AND state <> 'proposed'`,
-    params: [TENANT, server, name],
+    params: [server, name],
     rows: 1,
   }
 }
@@ -139,10 +137,10 @@ export function loseToolRow(server: string, name: string, wasAccepted: boolean):
   return wasAccepted
     ? {
         sql: `UPDATE registry_tool SET state = 'gone', seen_digest = NULL, seen = NULL ${AT_TOOL}`,
-        params: [TENANT, server, name],
+        params: [server, name],
         rows: 1,
       }
-    : { sql: `DELETE FROM registry_tool ${AT_TOOL}`, params: [TENANT, server, name], rows: 1 }
+    : { sql: `DELETE FROM registry_tool ${AT_TOOL}`, params: [server, name], rows: 1 }
 }
 
 /** Pins what is seen, provided that it is still `digest`. */
@@ -150,7 +148,7 @@ export function acceptToolRow(server: string, name: string, digest: string, as: 
   return {
     sql: `UPDATE registry_tool SET state = 'accepted', kind = ?, risk = ?, paths = ?, definition = coalesce(seen, definition),
       digest = coalesce(seen_digest, digest), seen = NULL, seen_digest = NULL ${AT_TOOL} AND coalesce(seen_digest, digest) = ?`,
-    params: [as.kind, as.risk, JSON.stringify(as.paths), TENANT, server, name, digest],
+    params: [as.kind, as.risk, JSON.stringify(as.paths), server, name, digest],
     rows: 1,
   }
 }
@@ -158,15 +156,15 @@ export function acceptToolRow(server: string, name: string, digest: string, as: 
 export function classifyToolRow(server: string, name: string, as: Proposal): Change {
   return {
     sql: `UPDATE registry_tool SET kind = ?, risk = ?, paths = ? ${AT_TOOL}`,
-    params: [as.kind, as.risk, JSON.stringify(as.paths), TENANT, server, name],
+    params: [as.kind, as.risk, JSON.stringify(as.paths), server, name],
     rows: 1,
   }
 }
 
 export function insertAgent(row: Omit<AgentRow, 'state' | keyof TrustRow>): Change {
   return {
-    sql: `INSERT INTO registry_agent (tenant, id, name, owner, purpose, expires_at, state, salt) VALUES (?, ?, ?, ?, ?, ?, 'active', ?)`,
-    params: [TENANT, row.id, row.name, row.owner, row.purpose, row.expires_at, row.salt],
+    sql: `INSERT INTO registry_agent (tenant, id, name, owner, purpose, expires_at, state, salt) VALUES (@tenant, ?, ?, ?, ?, ?, 'active', ?)`,
+    params: [row.id, row.name, row.owner, row.purpose, row.expires_at, row.salt],
     rows: 1,
   }
 }
@@ -174,16 +172,16 @@ export function insertAgent(row: Omit<AgentRow, 'state' | keyof TrustRow>): Chan
 /** What `trust` says replaces what was said before. */
 export function trustAgentRow(id: string, { groups, tier, standing }: TrustRow): Change {
   return {
-    sql: 'UPDATE registry_agent SET groups = ?, tier = ?, standing = ? WHERE tenant = ? AND id = ?',
-    params: [groups, tier, standing, TENANT, id],
+    sql: 'UPDATE registry_agent SET groups = ?, tier = ?, standing = ? WHERE tenant = @tenant AND id = ?',
+    params: [groups, tier, standing, id],
     rows: 1,
   }
 }
 
 export function extendAgentRow(id: string, expiresAt: number): Change {
   return {
-    sql: `UPDATE registry_agent SET expires_at = ? WHERE tenant = ? AND id = ? AND state = 'active'`,
-    params: [expiresAt, TENANT, id],
+    sql: `UPDATE registry_agent SET expires_at = ? WHERE tenant = @tenant AND id = ? AND state = 'active'`,
+    params: [expiresAt, id],
     rows: 1,
     fault: 'AGENT_RETIRED',
   }
@@ -191,8 +189,8 @@ export function extendAgentRow(id: string, expiresAt: number): Change {
 
 export function retireAgentRow(id: string): Change {
   return {
-    sql: `UPDATE registry_agent SET state = 'retired' WHERE tenant = ? AND id = ? AND state = 'active'`,
-    params: [TENANT, id],
+    sql: `UPDATE registry_agent SET state = 'retired' WHERE tenant = @tenant AND id = ? AND state = 'active'`,
+    params: [id],
     rows: 1,
   }
 }

@@ -1,6 +1,7 @@
 /** The registry's words: what a tool server, a tool and an agent are, and what the registry answers and does. */
 import type { Classification, Difference, Risk, ServerDraft, Standing, ToolDiff, ToolKind, Transport } from '@ephor/contract'
 import type { JsonObject } from '@ephor/engine/kernel'
+import type { Entry } from '@ephor/engine/ledger'
 
 export type { Classification, Difference, Risk, ServerDraft, Standing, ToolDiff, ToolKind, Transport }
 
@@ -127,6 +128,8 @@ export interface Registry {
 
   /** Compares every row with what the ledger's entries say it should be. */
   checkProjection(): Promise<ProjectionCheck>
-  /** Told after each own commit. @returns stops the telling */
+  /** Takes over what another replica wrote, of which this is the entry. */
+  follow(entry: Entry): Promise<void>
+  /** Told after each commit, own or followed. @returns stops the telling */
   on(listener: (change: { server?: string; agent?: string }) => void): () => void
 }

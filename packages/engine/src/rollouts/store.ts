@@ -4,8 +4,6 @@ import { LATENCIES, noFigures } from './rules.ts'
 import { EFFECTS } from './types.ts'
 import type { Checks, Difference, Effect, Figures, Kind, Proposal, Review } from './types.ts'
 
-const TENANT = 'default'
-
 export const rolloutsMigrations: Migrations = { room: 'rollouts', folder: new URL('./migrations/', import.meta.url) }
 
 type ProposalRow = {
@@ -54,7 +52,7 @@ function toProposal(row: ProposalRow): Proposal {
   }
 }
 
-const proposals = (store: Store) => store.reader<Tables>().selectFrom('rollouts_proposal').selectAll().where('tenant', '=', TENANT)
+const proposals = (store: Store) => store.reader<Tables>().selectFrom('rollouts_proposal').selectAll().where('tenant', '=', store.tenant)
 
 export async function findProposal(store: Store, id: string): Promise<Proposal | undefined> {
   const row = await proposals(store).where('id', '=', id).executeTakeFirst()
@@ -77,8 +75,8 @@ export function insertProposal(proposal: Proposal): Change {
   const { id, version, base, author, changes, state, checks, openedAt } = proposal
   return {
     sql: `INSERT INTO rollouts_proposal (tenant, id, version, base, author, changes, state, checks, opened_at, changed_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    params: [TENANT, id, version, base ?? null, author, JSON.stringify(changes), state, JSON.stringify(checks), openedAt, openedAt],
+      VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: [id, version, base ?? null, author, JSON.stringify(changes), state, JSON.stringify(checks), openedAt, openedAt],
     rows: 1,
   }
 }
@@ -87,8 +85,8 @@ export function insertProposal(proposal: Proposal): Change {
 export function moveProposal(proposal: Proposal, next: { state: Proposal['state']; percent?: number | undefined; at: number }): Change {
   return {
     sql: `UPDATE rollouts_proposal SET state = ?, percent = ?, changed_at = ?
-      WHERE tenant = ? AND id = ? AND state = ? AND percent IS ?`,
-    params: [next.state, next.percent ?? null, next.at, TENANT, proposal.id, proposal.state, proposal.percent ?? null],
+      WHERE tenant = @tenant AND id = ? AND state = ? AND percent IS NOT DISTINCT FROM ?`,
+    params: [next.state, next.percent ?? null, next.at, proposal.id, proposal.state, proposal.percent ?? null],
     rows: 1,
     fault: 'PROPOSAL_CLOSED',
   }
@@ -99,7 +97,7 @@ export async function listReviews(store: Store, proposal: string): Promise<(Revi
     .reader<Tables>()
     .selectFrom('rollouts_review')
     .selectAll()
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .where('proposal', '=', proposal)
     .orderBy('at')
     .execute()
@@ -109,8 +107,8 @@ export async function listReviews(store: Store, proposal: string): Promise<(Revi
 /** One review a person. */
 export function insertReview(proposal: string, { person, verdict, version }: Review, at: number): Change {
   return {
-    sql: 'INSERT INTO rollouts_review (tenant, proposal, person, verdict, version, at) VALUES (?, ?, ?, ?, ?, ?)',
-    params: [TENANT, proposal, person, verdict, version, at],
+    sql: 'INSERT INTO rollouts_review (tenant, proposal, person, verdict, version, at) VALUES (@tenant, ?, ?, ?, ?, ?)',
+    params: [proposal, person, verdict, version, at],
     rows: 1,
   }
 }
@@ -133,7 +131,7 @@ export async function readFigures(store: Store, proposal: string): Promise<Figur
     .reader<Tables>()
     .selectFrom('rollouts_figure')
     .select(['name', 'value'])
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .where('proposal', '=', proposal)
     .execute()
   const by = new Map(rows.map(({ name, value }) => [name, value]))
@@ -156,9 +154,9 @@ export function addFigures(proposal: string, figures: Figures): Change[] {
   return [...sums(figures)]
     .filter(([, value]) => value > 0)
     .map(([name, value]) => ({
-      sql: `INSERT INTO rollouts_figure (tenant, proposal, name, value) VALUES (?, ?, ?, ?)
-        ON CONFLICT (tenant, proposal, name) DO UPDATE SET value = value + excluded.value`,
-      params: [TENANT, proposal, name, Math.round(value)],
+      sql: `INSERT INTO rollouts_figure (tenant, proposal, name, value) VALUES (@tenant, ?, ?, ?)
+        ON CONFLICT (tenant, proposal, name) DO UPDATE SET value = rollouts_figure.value + excluded.value`,
+      params: [proposal, name, Math.round(value)],
     }))
 }
 
@@ -167,7 +165,7 @@ export async function listDifferences(store: Store, proposal: string, limit: num
     .reader<Tables>()
     .selectFrom('rollouts_difference')
     .selectAll()
-    .where('tenant', '=', TENANT)
+    .where('tenant', '=', store.tenant)
     .where('proposal', '=', proposal)
     .orderBy('count', 'desc')
     .limit(limit)
@@ -187,9 +185,9 @@ export function addDifference(proposal: string, difference: Difference): Change 
   const { agent, action, active, tried, policies, count, lastAt } = difference
   return {
     sql: `INSERT INTO rollouts_difference (tenant, proposal, agent, action, active, tried, policies, count, last_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (tenant, proposal, agent, action, active, tried)
-      DO UPDATE SET policies = excluded.policies, count = count + excluded.count, last_at = excluded.last_at`,
-    params: [TENANT, proposal, agent, action, active, tried, JSON.stringify(policies), count, lastAt],
+      DO UPDATE SET policies = excluded.policies, count = rollouts_difference.count + excluded.count, last_at = excluded.last_at`,
+    params: [proposal, agent, action, active, tried, JSON.stringify(policies), count, lastAt],
   }
 }

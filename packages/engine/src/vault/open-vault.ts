@@ -15,7 +15,11 @@ export type VaultOptions = { store: Store; ledger: Ledger; clock: Clock; /** 32 
 const PREFIX = 'secret:'
 
 export async function openVault({ store, ledger, clock, kek }: VaultOptions): Promise<Vault> {
-  const rows = new Map((await readSecrets(store)).map((row) => [row.name, row]))
+  const rows = new Map<string, SecretRow>()
+  async function load(): Promise<void> {
+    for (const row of await readSecrets(store)) rows.set(row.name, row)
+  }
+  await load()
   let last: Promise<unknown> = Promise.resolve()
 
   // One write at a time: each takes the next version.
@@ -37,7 +41,7 @@ export async function openVault({ store, ledger, clock, kek }: VaultOptions): Pr
         if (!SecretName.safeParse(name).success)
           throw new Fault('REQUEST_INVALID', 'a secret is named with letters, digits, dot, underscore and hyphen', { where: 'name' })
         const version = (rows.get(name)?.version ?? 0) + 1
-        const sealed = sealEnvelope(kek, aboutSecret(name, version), Buffer.from(value))
+        const sealed = sealEnvelope(kek, aboutSecret(store.tenant, name, version), Buffer.from(value))
         const row = { name, version, stored_at: clock.now(), sealed }
         await ledger.append({ changes: [putRow(row)], entries: [{ type: 'secret.stored', body: { secret: name, version, by } }] })
         rows.set(name, row)
@@ -56,10 +60,13 @@ export async function openVault({ store, ledger, clock, kek }: VaultOptions): Pr
         rows.set(name, { ...row, sealed: null })
         return view(row)
       }),
+    async follow({ body: { type } }) {
+      if (type === 'secret.stored' || type === 'secret.removed') await inTurn(load)
+    },
     resolve(text) {
       if (!text.startsWith(PREFIX)) return text
       const { name, version, sealed } = held(text.slice(PREFIX.length))
-      return Buffer.from(openEnvelope(kek, aboutSecret(name, version), sealed)).toString()
+      return Buffer.from(openEnvelope(kek, aboutSecret(store.tenant, name, version), sealed)).toString()
     },
   }
 }

@@ -1,4 +1,5 @@
 /** The vault's words: what is known of a secret without opening it, and what the vault does. */
+import type { Entry } from '@ephor/engine/ledger'
 
 export type Secret = {
   name: string
@@ -20,4 +21,6 @@ export interface Vault {
    * @throws Fault SECRET_UNKNOWN, or STORE_CORRUPT when the sealed value was changed or moved.
    */
   resolve(text: string): string
+  /** Takes over what another replica wrote, of which this is the entry. */
+  follow(entry: Entry): Promise<void>
 }
