@@ -12,7 +12,7 @@ const FLOORS: string[][] = [
   ['kernel'],
   ['ledger'],
   ['identity', 'registry', 'policy', 'labels', 'guards', 'vault', 'sandbox', 'budgets'],
-  ['approvals', 'rollouts', 'backtests', 'thresholds'],
+  ['approvals', 'rollouts', 'backtests', 'thresholds', 'outbox'],
   ['broker'],
   ['gateway', 'doors'],
   ['server'],

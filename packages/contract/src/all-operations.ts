@@ -8,6 +8,7 @@ import { eventsOperations } from './events.ts'
 import { healthOperations } from './health.ts'
 import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
+import { outboxOperations } from './outbox.ts'
 import { policyOperations } from './policy.ts'
 import { policyAnalysisOperations } from './policy-analysis.ts'
 import { policyBacktestsOperations } from './policy-backtests.ts'
@@ -33,6 +34,7 @@ export const allOperations = {
   ...thresholdHealthOperations,
   ...budgetsOperations,
   ...ledgerOperations,
+  ...outboxOperations,
   ...eventsOperations,
   ...healthOperations,
 }

@@ -29,6 +29,7 @@ export {
 export { eventsOperations, EventView } from './events.ts'
 export { healthOperations } from './health.ts'
 export { toOpenApi } from './openapi.ts'
+export { outboxOperations, SinkView } from './outbox.ts'
 export { isRedactionCategory, REDACTION_CATEGORIES } from './redaction.ts'
 export type { RedactionCategory } from './redaction.ts'
 export {
