@@ -38,6 +38,7 @@ export function exitCodeOf({ code }: Fault): number {
     case 'STORE_CORRUPT':
     case 'STORE_UNAVAILABLE':
     case 'LEDGER_FORKED':
+    case 'WITNESS_ROLLED_BACK':
     case 'HOME_UNWRITABLE':
     case 'KEY_UNSAFE':
     case 'PORT_TAKEN':

@@ -18,6 +18,7 @@ import { addServers } from './verbs/servers.ts'
 import { addTools } from './verbs/tools.ts'
 import { addUp } from './verbs/up.ts'
 import { addVault } from './verbs/vault.ts'
+import { addWitness } from './verbs/witness.ts'
 
 export function makeProgram(io: Io): Command {
   const program = new Command('ephor')
@@ -44,6 +45,7 @@ export function makeProgram(io: Io): Command {
     addPolicy,
     addBudgets,
     addLedger,
+    addWitness,
   ])
     add(program, io)
   for (const command of allOf(program)) command.exitOverride().copyInheritedSettings(program)

@@ -68,6 +68,11 @@ export const LEDGER_FAULTS = {
     title: 'The witnesses did not cosign the record of this call in time, so it did not run',
     advice: 'See which ones do not answer: ephor ledger witnesses. Then make the call again.',
   },
+  WITNESS_ROLLED_BACK: {
+    status: 503,
+    title: 'The state of this witness is older than what it has signed',
+    advice: 'Put the newer state back. Without it, start a new witness with a new key and name, and tell the logs.',
+  },
   LEDGER_INVALID: { status: 422, title: 'The ledger does not verify', advice: 'See the detail for the first place that is wrong.' },
   ENTRY_TOO_LARGE: {
     status: 413,
