@@ -67,10 +67,11 @@ class LedgerThread implements StoreExtension {
   }
 
   call(method: string, argument: unknown): Prepared | undefined {
-    if (method === 'open') return void this.#open()
     if (method === 'prepare') return this.#prepare()
-    if (method === 'publish') return void this.#publish((argument as { note: string }).note)
-    throw new Fault('INTERNAL', `the ledger has no ${method}`)
+    if (method === 'open') this.#open()
+    else if (method === 'publish') this.#publish((argument as { note: string }).note)
+    else throw new Fault('INTERNAL', `the ledger has no ${method}`)
+    return undefined
   }
 
   #opened(): TileWriter {

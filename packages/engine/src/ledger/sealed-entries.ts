@@ -27,7 +27,7 @@ export type SealedQuery = {
 /** Can be posted to a thread: keys are handles of this process and stay in it. */
 export type SealedEntries = {
   entries: { row: EntryRow; payloads: SealedPayload[] }[]
-  /** By subject; a destroyed key is missing. */
+  /** By name; a destroyed key is missing. */
   keys: ReadonlyMap<string, KeyObject>
   /** The last seq looked at; undefined when there was none. */
   last: number | undefined
@@ -46,6 +46,7 @@ async function lastWithin(reads: ReadStore, [from, to]: [number, number], names:
   return to
 }
 
+/** @throws Fault STORE_CORRUPT when a key is missing, and no entry says that it was destroyed */
 export async function readSealed(reads: ReadStore, dataKeys: DataKeys, query: SealedQuery): Promise<SealedEntries> {
   const { after, upTo, limit, ids, names } = query
   const found = (await reads.entries(after + 1, limit)).filter(({ seq }) => seq <= upTo)
@@ -80,12 +81,19 @@ const corrupt = (name: string, seq: number) =>
 /** The entry that the payloads belong to: its body names the tenant whose they are. */
 type Sealing = { seq: number; body: JsonObject }
 
+/** @throws Fault STORE_CORRUPT when the body says that these payloads are sealed under another key */
+export function checkKey({ name, subject }: SealedPayload, { seq, body }: Sealing): void {
+  // Entries of before say nothing of keys.
+  const keys = body['keys'] as Record<string, string> | undefined
+  if (keys !== undefined && keys[subject] !== name) throw corrupt(name, seq)
+}
+
 /** All that is sealed together. @throws Fault STORE_CORRUPT */
 export function openTogether(key: KeyObject, { name, subject, sealed }: SealedPayload, { seq, body }: Sealing): Uint8Array {
   const [first = ''] = name.split(' ')
   const commitment = commitmentsOf(body)[first]
   if (!commitment) throw corrupt(first, seq)
-  return openEnvelope(key, aboutPayload(String(body['tenant']), commitment.sha256, name, subject), sealed)
+  return openEnvelope(key, aboutPayload(body['tenant'] as string, commitment.sha256, name, subject), sealed)
 }
 
 /** @throws Fault STORE_CORRUPT when it is not what was committed to. */
@@ -125,6 +133,7 @@ export function openSealed({ row, payloads }: SealedEntries['entries'][number], 
       if (!Object.hasOwn(commitments, name)) return undefined
       const stored = payloads.find((one) => one.name.split(' ').includes(name))
       if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
+      checkKey(stored, { seq, body })
       const key = keys.get(stored.subject)
       if (!key) return undefined
       const plain = opened.get(stored) ?? openTogether(key, stored, { seq, body })
