@@ -42,9 +42,11 @@ export interface StoreExtension {
 }
 
 /** A text for PostgreSQL: `?` are its parameters, `@tenant` is the tenant. It is prepared once for a connection. */
-export type PostgresStatement = { text: string; params: readonly SqlValue[] }
-/** `count`: rows that were changed or read. int8 comes as a number, bytea as bytes. */
-export type PostgresResult = { rows: Record<string, unknown>[]; count: number }
+export type PostgresStatement = { text: string; params: readonly PostgresValue[] }
+/** An array goes over as one parameter: `unnest(?::bytea[])` inserts many rows with one statement. */
+export type PostgresValue = SqlValue | readonly SqlValue[]
+/** `count`: rows that were changed or read; `tag`: what the server called it. int8 comes as a number, bytea as bytes. */
+export type PostgresResult = { rows: Record<string, unknown>[]; count: number; tag: string }
 
 export interface PostgresSql {
   /** All of them in one round trip, in order; the first that fails rejects, and the transaction is lost. */
