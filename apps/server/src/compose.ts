@@ -36,6 +36,7 @@ import { mountConsole } from './http/mount-console.ts'
 import { mountDescription } from './http/mount-description.ts'
 import { mountHealth } from './http/mount-health.ts'
 import { rememberAnswers } from './idempotency/remember-answers.ts'
+import { joinReplicas } from './replicas/join-replicas.ts'
 import type { EffectiveSettings } from './settings/load-settings.ts'
 import type { Settings } from './settings/schema.ts'
 import { VERSION } from './version.ts'
@@ -93,6 +94,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     if (failures.length > 0) throw failures[0]
   }
   try {
+    const replicas = await joinReplicas({ store, feed, log })
     const registry = await openRegistry({ store, ledger, clock })
     const vault = await openVault({ store, ledger, clock, kek: keys.kek })
     const isAgent = (id: string) => registry.agent(id)?.state === 'active'
@@ -149,6 +151,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
       },
     })
     closers.push(() => broker.close())
+    closers.push(replicas.follow([registry, vault, identity, approvals, broker]))
     const upstreams = openUpstreams({ registry, vault, log, version: VERSION, limits: { maxMessageBytes: settings.limits.resultBytes } })
     closers.push(() => upstreams.close())
     const gateway = createGateway({

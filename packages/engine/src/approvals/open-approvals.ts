@@ -36,15 +36,19 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const waiting = makeWaiting(log)
   const context: Context = { ...options, waiting }
   const stopSweeper = startSweeper(context)
+  async function announce(id: string): Promise<void> {
+    const approval = await findApproval(store, id, clock.now())
+    if (approval) waiting.tell(approval)
+  }
   return {
     open: (draft) => openPart(clock, draft),
     find: (id) => withNotes(context, id),
     pendingFor: (digest) => pendingFor(context, digest),
     spend: (approval, use) => spendPart(approval, use, clock.now()),
     answered: (approval, asks) => readAnswered(context, approval, asks),
-    async announce(id) {
-      const approval = await findApproval(store, id, clock.now())
-      if (approval) waiting.tell(approval)
+    announce,
+    async follow({ body: { type, approval } }) {
+      if (String(type).startsWith('approval.') && typeof approval === 'string') await announce(approval)
     },
     decide: (id, person, said) => decide(context, id, person, said),
     withdraw: (approval, was = 'withdrawn') => withdraw(context, approval, was),

@@ -1,7 +1,7 @@
 /** The types of the approvals room's door: what is held, who voted, and what the broker writes with its own units. */
 import type { PersonPrincipal } from '@ephor/contract'
 import type { Json } from '@ephor/engine/kernel'
-import type { Part } from '@ephor/engine/ledger'
+import type { Entry, Part } from '@ephor/engine/ledger'
 
 /** `approved` and `pending` end as `expired` at `expiresAt`; `spent`, `denied` and `expired` are final. */
 export type ApprovalState = 'pending' | 'approved' | 'denied' | 'expired' | 'spent'
@@ -142,6 +142,8 @@ export interface Approvals {
   answered(approval: Approval, asks: readonly ApprovalAsk[]): Promise<Answered>
   /** Tells listeners and waiters what became of an approval after the broker wrote its part. */
   announce(id: string): Promise<void>
+  /** Tells of what another replica wrote, of which this is the entry. */
+  follow(entry: Entry): Promise<void>
   /**
    * A person's vote, on every ask that is theirs to answer. The approval is approved when every ask has its quorum; one
    * denial ends it.

@@ -88,6 +88,8 @@ export async function openBacktests(options: BacktestsOptions): Promise<Backtest
     try {
       await work(context, run, () => (closing ? 'closing' : stopped.has(run.id) ? 'stopped' : undefined))
     } catch (error) {
+      // Replicas that start take up what is cut off; of two that do, one gets to the end first.
+      if (error instanceof Fault && error.code === 'CONFLICT') return
       log.error({ run: run.id, err: error }, 'a backtest failed')
       const fault = error instanceof Fault ? error.code : 'INTERNAL'
       // A store that can't write leaves it running: it is taken up again at the next start.
@@ -137,7 +139,9 @@ export async function openBacktests(options: BacktestsOptions): Promise<Backtest
 
   async function beginCheck(by: string): Promise<Run> {
     const underWay = [current, ...waiting].find((run) => run?.kind === 'drift')
-    if (underWay) return underWay
+    // Perhaps on another replica.
+    const elsewhere = underWay ?? (await runs.list({ kind: 'drift', state: 'running', limit: 1 }))[0]
+    if (elsewhere) return elsewhere
     const { size } = await ledger.head()
     const after = await checkedUpTo(context)
     return begin({ kind: 'drift', by, after, version: undefined, agent: undefined, most: undefined }, size)

@@ -7,6 +7,7 @@ import type { Entry, Receipt } from '@ephor/engine/ledger'
 import type { Tool } from '@ephor/engine/registry'
 import type { BrokerRooms, Context } from './context.ts'
 import { digestOf } from './digest.ts'
+import { follow } from './follow.ts'
 import { makeDelayedWrites } from './delayed-writes.ts'
 import { judgeAccess } from './judge-access.ts'
 import type { AccessRequest, JudgedAccess } from './judge-access.ts'
@@ -53,6 +54,8 @@ export interface Broker {
   /** An agent sees its own decisions only. */
   show(decision: string, reader: Principal): Promise<DecisionDetail | undefined>
   on(listener: (event: BrokerEvent) => void): () => void
+  /** Counts what another replica permitted, of which this is the entry, against sessions and rate limits here. */
+  follow(entry: Entry): void
   /** At start: seals permits without an outcome as unknown, and rebuilds the rate limits. Returns how many were sealed. */
   recover(): Promise<number>
   /** Takes no new calls; resolves when those in flight have been sealed, or after `ms`, with how many are left. */
@@ -188,6 +191,7 @@ export function createBroker(rooms: BrokerRooms): Broker {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    follow: (entry) => follow(context, entry),
     recover: () => recover(context),
     async drain(ms) {
       draining = true

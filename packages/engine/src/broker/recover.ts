@@ -17,17 +17,19 @@ async function sealUnknown(context: Context, row: StoredDecision): Promise<boole
 }
 
 /**
- * At start: nothing that this process ran can be in flight, so every such permit is lost; an enforcement point may still
- * report until its deadline. Also rebuilds the rate limits. Returns how many outcomes were sealed.
+ * At start: nothing that this process ran can be in flight, so every such permit is lost, unless other replicas run calls
+ * too; theirs, like those of enforcement points, have until their deadline. Also rebuilds the rate limits.
+ * @returns how many outcomes were sealed
  */
 export async function recover(context: Context): Promise<number> {
   const now = context.clock.now()
   const limited = await context.decisions.limitedSince(now - LONGEST_WINDOW_MS)
   context.limits.clear()
   for (const row of limited) context.limits.reserve(row.agent, row.obligations, row.at)
+  const isAlone = context.store.kind === 'sqlite'
   let sealed = 0
   for (;;) {
-    const lost = (await context.decisions.open()).filter((row) => row.door === 'mcp' || (row.deadline ?? 0) <= now)
+    const lost = (await context.decisions.open()).filter((row) => (isAlone && row.door === 'mcp') || (row.deadline ?? 0) <= now)
     if (lost.length === 0) return sealed
     for (const row of lost) if (await sealUnknown(context, row)) sealed++
   }

@@ -12,6 +12,8 @@ export interface Sessions {
   past(session: string, now: number): Promise<SessionPast>
   /** A permit was sealed. */
   permitted(session: string): void
+  /** Another replica permitted a call of it: the record is asked again. */
+  forget(session: string): void
 }
 
 export function makeSessions(decisions: Pick<Decisions, 'sessionPast'>): Sessions {
@@ -40,5 +42,6 @@ export function makeSessions(decisions: Pick<Decisions, 'sessionPast'>): Session
     permitted(session) {
       void known.get(session)?.then((past) => past.calls++)
     },
+    forget: (session) => void known.delete(session),
   }
 }
