@@ -1,5 +1,5 @@
 /** A sink that posts each event to a web address, signed as Standard Webhooks 1.0.0 says. */
-import { lookup as resolve } from 'node:dns'
+import { lookup as systemLookup } from 'node:dns'
 import type { LookupAddress, LookupOptions } from 'node:dns'
 import { Fault } from '@ephor/contract'
 import type { Clock } from '@ephor/engine/kernel'
@@ -16,14 +16,15 @@ const ANSWER_BYTES = 16 * 1024
 type Resolved = (error: Error | null, address?: string | LookupAddress[], family?: number) => void
 
 /** Resolves a name and hands the connection only addresses that were checked: what is checked is what is connected to. */
-function publicLookup(host: string, options: LookupOptions, done: Resolved): void {
-  resolve(host, { ...options, all: true }, (error, addresses) => {
-    if (error) return done(error)
-    const hidden = addresses.find(({ address }) => !isPublic(address))
-    const [first] = addresses
-    if (hidden || !first) return done(new DeliveryFailure(`the webhook’s name leads to a private address; allowPrivate would permit it`))
-    return options.all ? done(null, addresses) : done(null, first.address, first.family)
-  })
+export function publicLookup(resolve: typeof systemLookup) {
+  return (host: string, options: LookupOptions, done: Resolved): void =>
+    resolve(host, { ...options, all: true }, (error, addresses) => {
+      if (error) return done(error)
+      const [first] = addresses
+      if (!first || addresses.some(({ address }) => !isPublic(address)))
+        return done(new DeliveryFailure('the name of the webhook leads to a private address; allowPrivate would permit it'))
+      return options.all ? done(null, addresses) : done(null, first.address, first.family)
+    })
 }
 
 /** RFC 9110 section 10.2.3: seconds, or a date. */
@@ -57,7 +58,7 @@ function failureOf({ statusCode, headers }: Dispatcher.ResponseData, now: number
 export function webhookSink(options: WebhookOptions, reveal: (reference: string) => string, clock: Clock): Sink {
   const target = checkTarget(options)
   const timeout = options.timeoutMs
-  const connect = { timeout, ...(!options.allowPrivate && { lookup: publicLookup as never }) }
+  const connect = { timeout, ...(!options.allowPrivate && { lookup: publicLookup(systemLookup) as never }) }
   let agent: Agent | undefined
 
   async function post(id: string, body: string, signal: AbortSignal): Promise<void> {
