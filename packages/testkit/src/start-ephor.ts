@@ -1,6 +1,6 @@
 /** Runs the real `ephor up` in a process of its own, on a data folder and a port of its own, and talks to it as people and agents do. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -62,6 +62,7 @@ export async function startEphor({ home = realpathSync(mkdtempSync(join(tmpdir()
   await untilReady(url, () => (gone() ? output : undefined))
 
   const { operator: key } = loadKeys(join(home, 'keys'))
+  const demo = join(home, 'demo-agent.credential')
   const operator = makeClient(allOperations, { url, bearer: () => signOperatorAssertion(key, Date.now()) })
 
   return {
@@ -71,8 +72,8 @@ export async function startEphor({ home = realpathSync(mkdtempSync(join(tmpdir()
     operator,
     exited,
     pid: child.pid ?? 0,
-    /** Of the demo agent. */
-    credential: readFileSync(join(home, 'demo-agent.credential'), 'utf8').trim(),
+    /** Of the demo agent; empty where there is none. */
+    credential: existsSync(demo) ? readFileSync(demo, 'utf8').trim() : '',
     output: () => output,
     /** Registers an agent. */
     async addAgent(name: string): Promise<{ id: string; credential: string }> {
