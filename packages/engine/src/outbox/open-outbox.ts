@@ -18,7 +18,7 @@ export type OutboxOptions = {
   log: Logger
   sinks: readonly SinkOptions[]
   /** The value of a reference to a secret; read anew for each connection. */
-  reveal(reference: string): string
+  reveal: (reference: string) => string
   /** This replica's name; a fresh one unless given. */
   replica?: string
   timing?: Timing

@@ -34,18 +34,21 @@ export async function openWorld(folder = scratch()) {
     folder,
     ledger,
     /** Appends an entry a type, and wakes whoever delivers. */
-    async append(...types: string[]): Promise<void> {
+    append: async (...types: string[]): Promise<void> => {
       for (const type of types) await ledger.append({ changes: [], entries: [{ type, body: {} }] })
       for (const wake of wakers) wake()
     },
-    outbox(sinks: readonly SinkOptions[], more: Partial<OutboxOptions> = {}) {
+    outbox: (sinks: readonly SinkOptions[], more: Partial<OutboxOptions> = {}) => {
       const outbox = openOutbox({ ...base, ledger, sinks, reveal: (text) => text, timing: FAST, ...more })
-      wakers.add(outbox.wake)
-      closers.push(outbox.close)
+      wakers.add(() => outbox.wake())
+      closers.push(() => outbox.close())
       return outbox
     },
     /** One replica's deliverer to a sink that the test plays. */
-    deliverer(sink: Sink, { name = 'sink', holder = 'a', shared = false, timing = FAST, types = [] as string[], from = 'start' as const } = {}) {
+    deliverer: (
+      sink: Sink,
+      { name = 'sink', holder = 'a', shared = false, timing = FAST, types = [] as string[], from = 'start' as const } = {},
+    ) => {
       // A store that several replicas share honours their leases; the embedded one has a single process.
       const leased = Object.create(store, { kind: { value: 'postgres' } }) as Store
       const context = { ...base, store: shared ? leased : store, ledger, holder, timing }
@@ -54,7 +57,7 @@ export async function openWorld(folder = scratch()) {
       closers.push(() => deliverer.close())
       return deliverer
     },
-    async close(): Promise<void> {
+    close: async (): Promise<void> => {
       for (const close of closers.splice(0)) await close()
       await ledger.close()
       await store.close()

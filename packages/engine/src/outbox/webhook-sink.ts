@@ -93,9 +93,11 @@ export function webhookSink(options: WebhookOptions, reveal: (reference: string)
         await post(webhookId(event), JSON.stringify(event), signal)
       } catch (error) {
         if (error instanceof DeliveryFailure || error instanceof Fault) throw error
-        const { name, message, code } = error as Error & { code?: string }
+        const { name, message, code } = error as Error & { code?: unknown }
         throw new DeliveryFailure(
-          name === 'TimeoutError' ? `the receiver did not answer within ${timeout} ms` : `${code ?? name}: ${message}`,
+          name === 'TimeoutError'
+            ? `the receiver did not answer within ${timeout} ms`
+            : `${typeof code === 'string' ? code : name}: ${message}`,
         )
       }
     },
