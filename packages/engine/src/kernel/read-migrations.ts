@@ -19,6 +19,8 @@ export function sendMigrations(migrations: readonly Migrations[]): SentMigration
 function translate(sql: string): string {
   return sql
     .replaceAll(/\bBLOB\b/g, 'BYTEA')
+    // Ids and names compare by their bytes, as in SQLite, whatever language the database was made for.
+    .replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')
     .replaceAll(/\bINTEGER\b/g, 'BIGINT')
     .replaceAll(/\)\s*(?:STRICT|WITHOUT ROWID)(?:\s*,\s*(?:STRICT|WITHOUT ROWID))?/g, ')')
 }
