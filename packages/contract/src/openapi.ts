@@ -63,9 +63,11 @@ const IDEMPOTENCY = {
 }
 
 function operationObject(id: string, operation: Operation): Schema {
-  const { method, summary, tag, who, params, query, body, status = 200, response, stream } = operation
+  const { method, summary, tag, who, params, query, body, status = 200, response, stream, media } = operation
   const content =
-    status === 204 ? {} : { content: { [stream ? 'text/event-stream' : 'application/json']: { schema: jsonSchema(response, 'output') } } }
+    status === 204
+      ? {}
+      : { content: { [media ?? (stream ? 'text/event-stream' : 'application/json')]: { schema: jsonSchema(response, 'output') } } }
   return {
     operationId: id,
     summary,
@@ -74,7 +76,7 @@ function operationObject(id: string, operation: Operation): Schema {
     parameters: [...parameters(params, 'path'), ...parameters(query, 'query'), ...(method === 'GET' ? [] : [IDEMPOTENCY])],
     ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body, 'input') } } } } : {}),
     responses: {
-      [status]: { description: stream ? 'One event each' : 'Done', ...content },
+      [status]: { description: stream && media === undefined ? 'One event each' : 'Done', ...content },
       default: {
         description: 'A fault (RFC 9457)',
         content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },

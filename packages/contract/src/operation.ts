@@ -15,8 +15,10 @@ export type Operation = {
   /** The success status; 200 unless said. */
   status?: number
   response: z.ZodType
-  /** The response is `text/event-stream`, one `response` an event. */
+  /** The response is `text/event-stream`, one `response` an event, or what `media` says. */
   stream?: true
+  /** The media type of a response that is streamed, where it is not events. */
+  media?: string
 }
 
 export type Operations = Record<string, Operation>

@@ -37,7 +37,8 @@ function address(url: string, operation: Operation, { params = {}, query = {} }:
   })
   const at = new URL(url.replace(/\/+$/, '') + path)
   for (const [name, value] of Object.entries(query))
-    if (value !== undefined) at.searchParams.set(name, typeof value === 'string' ? value : JSON.stringify(value))
+    for (const one of Array.isArray(value) ? value : [value])
+      if (one !== undefined) at.searchParams.append(name, typeof one === 'string' ? one : JSON.stringify(one))
   return at
 }
 
