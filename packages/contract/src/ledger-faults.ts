@@ -73,10 +73,35 @@ export const LEDGER_FAULTS = {
     title: 'The state of this witness is older than what it has signed',
     advice: 'Put the newer state back. Without it, start a new witness with a new key and name, and tell the logs.',
   },
+  SEARCH_BEHIND: {
+    status: 503,
+    title: 'The search index has not caught up with the ledger',
+    advice: 'It is being built: ask again in a minute. Exports and lists need no index.',
+  },
+  EXPORT_TOO_LARGE: {
+    status: 413,
+    title: 'Too much for one bundle of evidence',
+    advice: 'Choose a shorter time or more filters, or export the ledger as a folder: that has no limit.',
+  },
   LEDGER_INVALID: { status: 422, title: 'The ledger does not verify', advice: 'See the detail for the first place that is wrong.' },
   ENTRY_TOO_LARGE: {
     status: 413,
     title: 'The ledger entry is larger than 65,535 bytes',
     advice: 'Shorten names, reasons or the list of parents.',
+  },
+  LEGAL_HOLD: {
+    status: 409,
+    title: 'A legal hold keeps this',
+    advice: 'Nothing that is held was destroyed. See who holds what: ephor ledger hold list.',
+  },
+  RETENTION_INVALID: {
+    status: 422,
+    title: 'The retention rules are not valid',
+    advice: 'Correct what the detail names; the rules in force are unchanged.',
+  },
+  BACKUP_INVALID: {
+    status: 422,
+    title: 'The backup is not whole',
+    advice: 'It was cut or changed: use another one. Nothing of this installation was touched.',
   },
 } as const satisfies Record<string, FaultRow>

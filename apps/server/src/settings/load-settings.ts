@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Fault } from '@ephor/contract'
+import { nearest } from '@ephor/engine/kernel'
 import { parse, YAMLParseError } from 'yaml'
-import { nearest } from './nearest.ts'
 import { SETTING_NAMES, Settings } from './schema.ts'
 
 type Source = 'default' | 'file' | 'environment' | 'flag'
