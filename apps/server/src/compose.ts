@@ -25,6 +25,7 @@ import {
 } from '@ephor/engine/policy'
 import type { PolicyFiles } from '@ephor/engine/policy'
 import { confine, mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
+import { outboxMigrations } from '@ephor/engine/outbox'
 import { mountRollouts, openRollouts, rolloutsMigrations } from '@ephor/engine/rollouts'
 import { mountThresholds, openThresholds } from '@ephor/engine/thresholds'
 import { mountVault, openVault, vaultMigrations } from '@ephor/engine/vault'
@@ -35,6 +36,7 @@ import { createApp } from './http/create-app.ts'
 import { mountConsole } from './http/mount-console.ts'
 import { mountDescription } from './http/mount-description.ts'
 import { mountHealth } from './http/mount-health.ts'
+import { mountOutward, openOutward } from './outward/open-outward.ts'
 import { rememberAnswers } from './idempotency/remember-answers.ts'
 import { joinReplicas } from './replicas/join-replicas.ts'
 import type { EffectiveSettings } from './settings/load-settings.ts'
@@ -52,6 +54,7 @@ const MIGRATIONS = [
   rolloutsMigrations,
   backtestsMigrations,
   brokerMigrations,
+  outboxMigrations,
   { room: 'server', folder: new URL('./idempotency/migrations/', import.meta.url) },
 ]
 
@@ -154,6 +157,8 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     closers.push(replicas.follow([registry, vault, identity, approvals, broker]))
     const upstreams = openUpstreams({ registry, vault, log, version: VERSION, limits: { maxMessageBytes: settings.limits.resultBytes } })
     closers.push(() => upstreams.close())
+    const outward = openOutward({ store, feed, vault, clock, log, settings })
+    closers.push(() => outward.close())
     const gateway = createGateway({
       identity,
       broker,
@@ -191,6 +196,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
       broker,
       upstreams,
       gateway,
+      outward,
       close,
     }
   } catch (error) {
@@ -252,6 +258,7 @@ export function buildApp(
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)
   mountLedger(app, rooms.ledger, authenticate)
+  mountOutward(app, rooms.outward, authenticate)
   mountAuthzen(app, { ...rooms, origin: origins.own }, authenticate)
   mountEnvoy(app, { ...rooms, origin: origins.own }, (bearer) => identifyAgent(rooms, bearer))
   mountGateway(app, rooms.gateway)

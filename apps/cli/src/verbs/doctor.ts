@@ -7,6 +7,7 @@ import type { Command } from 'commander'
 import { Fault, FAULTS } from '@ephor/contract'
 import { loadSettings, readRunFile } from '@ephor/server'
 import type { EffectiveSettings } from '@ephor/server'
+import { connect } from '../connection.ts'
 import type { CommonOptions } from '../connection.ts'
 import { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -65,13 +66,33 @@ async function checkServer({ home }: EffectiveSettings): Promise<Check> {
     const response = await fetch(`${running.url}/v1/health`, { signal: AbortSignal.timeout(3000) })
     const { ready, reasons, warnings } = (await response.json()) as { ready: boolean; reasons: string[]; warnings: string[] }
     if (ready && warnings.length > 0)
-      return warning('server', `ready at ${running.url}; ${warnings.join('; ')}`, 'Look at what differs: ephor policy backtests.')
+      return warning(
+        'server',
+        `ready at ${running.url}; ${warnings.join('; ')}`,
+        'Look closer: ephor policy backtests, ephor ledger sinks.',
+      )
     return ready
       ? ok('server', `ready at ${running.url}`)
       : problem('server', `not ready: ${reasons.join(', ')}`, 'See its log; everything is refused until it is ready.')
   } catch {
     return warning('server', `${running.url} does not answer`, 'It ended without cleaning up, or hangs. Start it again: ephor up.')
   }
+}
+
+/** What is sent to other systems, when a server runs that sends it. */
+async function checkSinks(io: Io, options: CommonOptions, { home }: EffectiveSettings): Promise<Check[]> {
+  if (!readRunFile(home)) return []
+  const listed = await connect(io, options)
+    .client.listSinks()
+    .catch(() => undefined)
+  const sinks = listed?.items.filter(({ state }) => state !== 'unset') ?? []
+  if (sinks.length === 0) return []
+  const failing = sinks.filter(({ state, failures }) => state === 'off' || failures > 0)
+  const detail = (failing.length > 0 ? failing : sinks).map(
+    ({ name, lag, error }) => `${name}: ${lag} entries behind${error === undefined ? '' : ` (${error})`}`,
+  )
+  if (failing.length === 0) return [ok('sinks', detail.join('; '))]
+  return [warning('sinks', detail.join('; '), 'Put the receiver right; nothing is lost meanwhile: ephor ledger sinks.')]
 }
 
 function checkPort({ home, host, port }: EffectiveSettings): Promise<Check> {
@@ -141,6 +162,7 @@ async function examine(io: Io, options: CommonOptions): Promise<Check[]> {
     checkHome(home),
     checkKeys(home),
     await checkServer(settings),
+    ...(await checkSinks(io, options, settings)),
     await checkPort(settings),
     checkClock(home),
     checkPolicies(settings),

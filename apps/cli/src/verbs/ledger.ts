@@ -13,6 +13,7 @@ import type { CommonOptions } from '../connection.ts'
 import { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-codes.ts'
 import { downloadLedger } from '../download-ledger.ts'
+import { addSinks } from '../ledger/sinks.ts'
 import { facts, json, line, plain } from '../output.ts'
 import type { Io } from '../output.ts'
 import { examples, served, withServer } from '../verb.ts'
@@ -139,4 +140,6 @@ export function addLedger(program: Command, io: Io): void {
     }),
   )
   examples(proof, 'ledger proof dec_01kf… --out decision.proof')
+
+  addSinks(ledger, io)
 }

@@ -9,14 +9,23 @@ import { VERSION } from '../version.ts'
 
 const nobody = () => Promise.reject(new Error('this operation is for anyone'))
 
-type Rooms = { policy: Pick<Policy, 'version'>; ledger: Pick<Ledger, 'head'>; backtests: Pick<Backtests, 'drift'> }
+type Rooms = {
+  policy: Pick<Policy, 'version'>
+  ledger: Pick<Ledger, 'head'>
+  backtests: Pick<Backtests, 'drift'>
+  outward: { warnings(): Promise<string[]> }
+}
 
-async function warningsOf({ backtests }: Rooms): Promise<string[]> {
+async function driftOf({ backtests }: Rooms): Promise<string[]> {
   const drift = await backtests.drift().catch(() => undefined)
   if (!drift) return []
   const at = isoTime(drift.checkedAt)
   if (drift.failed) return [`the check for drift of ${at} did not come to its end`]
   return drift.differences > 0 ? [`recorded decisions do not come out again as they were made (checked ${at})`] : []
+}
+
+async function warningsOf(rooms: Rooms): Promise<string[]> {
+  return [...(await driftOf(rooms)), ...(await rooms.outward.warnings().catch(() => []))]
 }
 
 /** Anyone may ask, so the reasons say what is wrong and nothing of what is inside. */

@@ -1,5 +1,6 @@
 /** The settings: one schema for the file, the environment and the flags, with the words that help and the guide show. */
 import { z } from 'zod'
+import { sinks } from './sinks.ts'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
@@ -109,6 +110,7 @@ export const Settings = z.strictObject({
         .describe('Where Envoy may ask over gRPC (ext_authz); not at all unless set.'),
     })
     .prefault({}),
+  outbox: sinks.default([]).describe('Systems that the ledger is sent to: NATS JetStream and webhooks.'),
   mcp: z
     .strictObject({
       sessionIdle: duration.default(1_800_000).describe('After how long without a request an MCP session is closed.'),
