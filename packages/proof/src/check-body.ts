@@ -1,9 +1,13 @@
 /** What one ledger body has to look like by itself and beside the ones before it. */
 import { fromUtf8 } from './bytes.ts'
 import { canonicalize } from './canonicalize.ts'
+import { IdMemory } from './id-memory.ts'
+import { isKeyEntry } from './key-chain.ts'
+import type { KeyEntry } from './key-chain.ts'
 
 export type BodyProblem = { fault: 'ENTRY_INVALID' | 'ID_REPEATED' | 'LINK_INVALID'; detail: string }
 
+const ERASED = 'ledger.erased'
 const DIGEST = /^sha256:[0-9a-f]{64}$/
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -32,13 +36,27 @@ function wrongMember(body: Record<string, unknown>): string | undefined {
   return undefined
 }
 
+/** Entries of a kind that a verdict names one by one: the first of them, and how many there are. */
+const MAX_LISTED = 1000
+
+/** An entry that says that something was erased, as it says it. */
+export type Erasure = { seq: number; at: string; body: Record<string, unknown> }
+
 /** Reads the bodies of a ledger in order and finds the first thing wrong with each. */
 export class BodyChecker {
-  readonly #ids = new Set<string>()
-  readonly #decisions = new Set<string>()
+  readonly #ids = new IdMemory()
   readonly types: Record<string, number> = {}
+  readonly keyEntries: KeyEntry[] = []
+  /** The first 1,000 of type `ledger.erased`; `types` counts all. */
+  readonly erasures: Erasure[] = []
+  readonly #whole: boolean
 
-  check(bytes: Uint8Array): BodyProblem | undefined {
+  /** @param whole false for some entries of a log: the decision of an outcome may be one of the others */
+  constructor(whole = true) {
+    this.#whole = whole
+  }
+
+  check(seq: number, bytes: Uint8Array): BodyProblem | undefined {
     let body: unknown
     let canonical: boolean
     try {
@@ -54,21 +72,20 @@ export class BodyChecker {
     if (wrong) return { fault: 'ENTRY_INVALID', detail: wrong }
     const type = body['type'] as string
     this.types[type] = (Object.hasOwn(this.types, type) ? (this.types[type] as number) : 0) + 1
+    if (isKeyEntry(type)) this.keyEntries.push({ seq, body })
+    if (type === ERASED && this.erasures.length < MAX_LISTED) this.erasures.push({ seq, at: body['at'] as string, body })
     return this.#link(type, body['id'] as string | undefined, body['decision'])
   }
 
   #link(type: string, id: string | undefined, decision: unknown): BodyProblem | undefined {
-    if (id !== undefined) {
-      if (this.#ids.has(id)) return { fault: 'ID_REPEATED', detail: `its id ${id} already stands in an earlier entry` }
-      this.#ids.add(id)
-      if (type === 'decision') this.#decisions.add(id)
-    }
+    if (id !== undefined && !this.#ids.add(id, type === 'decision'))
+      return { fault: 'ID_REPEATED', detail: `its id ${id} already stands in an earlier entry` }
     if (type !== 'outcome') return undefined
     const byId = id?.endsWith('/outcome') ? id.slice(0, -'/outcome'.length) : undefined
     const of = typeof decision === 'string' ? decision : byId
     if (of === undefined) return { fault: 'LINK_INVALID', detail: 'it is an outcome that names no decision' }
     if (byId !== undefined && byId !== of) return { fault: 'LINK_INVALID', detail: `it is an outcome of ${of} under the id of ${byId}` }
-    if (!this.#decisions.has(of))
+    if (this.#whole && !this.#ids.hasDecision(of))
       return { fault: 'LINK_INVALID', detail: `it is the outcome of ${of}, but no earlier entry is that decision` }
     return undefined
   }

@@ -61,6 +61,11 @@ export function parseDsse(text: string): DsseEnvelope {
   }
 }
 
+/** The payload before anybody has checked who signed it. @throws ProofError FORMAT_INVALID */
+export function readDssePayload({ payload }: DsseEnvelope): Uint8Array {
+  return decode(payload)
+}
+
 /**
  * Checks an envelope against one key; signatures of others are ignored.
  * @param publicKey the 32 bytes of RFC 8032

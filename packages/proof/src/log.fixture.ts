@@ -1,11 +1,13 @@
 /** A whole log in memory, signed with a key that protects nothing, for tests and vectors. */
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
-import { utf8 } from './bytes.ts'
+import { fromUtf8, toBase64, utf8 } from './bytes.ts'
 import { canonicalize } from './canonicalize.ts'
-import { signCheckpoint } from './checkpoint.ts'
-import { leafHash } from './merkle.ts'
+import { readCheckpoint, signCheckpoint } from './checkpoint.ts'
+import type { EvidenceEntry, EvidencePredicate } from './evidence.ts'
+import { rotationStatement } from './key-chain.ts'
+import { leafHash, makeInclusion } from './merkle.ts'
 import { formatVerifierKey, makeVerifierKey } from './note.ts'
-import { encodeBundle, tilePath, TILE_WIDTH, TileWriter } from './tiles.ts'
+import { decodeBundle, encodeBundle, tilePath, tileReader, tilesOf, TILE_WIDTH, TileWriter } from './tiles.ts'
 import type { TilePlace } from './tiles.ts'
 
 /** The Ed25519 key whose seed is one byte 32 times. */
@@ -45,4 +47,46 @@ export function makeLog(entries: readonly string[], log: TestKey): Map<string, U
   files.set('checkpoint', utf8(signCheckpoint({ size: tree.size, root: tree.root() }, log.key, log.sign)))
   files.set('ledger.vkey', utf8(`${formatVerifierKey(log.key)}\n`))
   return files
+}
+
+/** The entry with which one key hands over to the next. */
+export function rotation(from: TestKey, to: TestKey, more: Record<string, unknown> = {}): string {
+  const [old, next] = [formatVerifierKey(from.key), formatVerifierKey(to.key)]
+  const signature = toBase64(from.sign(rotationStatement(from.key.name, old, next)))
+  return body('ledger.key.rotated', { from: old, to: next, signature, ...more })
+}
+
+export function revocation({ key }: TestKey, size: number, more: Record<string, unknown> = {}): string {
+  return body('ledger.key.revoked', { key: formatVerifierKey(key), size, reason: 'compromised', ...more })
+}
+
+/** One entry of a log with its proof. */
+export async function evidenceOf(files: Map<string, Uint8Array>, seq: number): Promise<EvidenceEntry> {
+  const { size } = readCheckpoint(files.get('checkpoint') as Uint8Array)
+  const read = (place: TilePlace) => Promise.resolve(files.get(tilePath(place)) as Uint8Array)
+  const hashes = await makeInclusion(seq, size, tileReader(size, read))
+  return { seq, body: entriesOf(files)[seq] as string, proof: hashes.map(toBase64) }
+}
+
+function entriesOf(files: Map<string, Uint8Array>): string[] {
+  const { size } = readCheckpoint(files.get('checkpoint') as Uint8Array)
+  const bundles = [...tilesOf(size)].filter(({ level }) => level === 'entries')
+  return bundles.flatMap((place) => decodeBundle(files.get(tilePath(place)) as Uint8Array).map(fromUtf8))
+}
+
+/** What `signEvidence` signs, for all entries from `first` to `end`. */
+export async function makeEvidence(
+  files: Map<string, Uint8Array>,
+  keys: readonly TestKey[],
+  { first, end, keyEntries = [] }: { first: number; end: number; keyEntries?: number[] },
+): Promise<EvidencePredicate> {
+  const prove = (seqs: readonly number[]) => Promise.all(seqs.map((seq) => evidenceOf(files, seq)))
+  return {
+    origin: (keys[0] as TestKey).key.name,
+    keys: keys.map(({ key }) => formatVerifierKey(key)),
+    keyEntries: await prove(keyEntries),
+    checkpoint: fromUtf8(files.get('checkpoint') as Uint8Array),
+    range: { first, end },
+    entries: await prove(Array.from({ length: end - first }, (_, i) => first + i)),
+  }
 }
