@@ -8,6 +8,7 @@ import { eventsOperations } from './events.ts'
 import { healthOperations } from './health.ts'
 import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
+import { ledgerErasureOperations } from './ledger-erasure.ts'
 import { ledgerSearchOperations } from './ledger-search.ts'
 import { outboxOperations } from './outbox.ts'
 import { policyOperations } from './policy.ts'
@@ -35,6 +36,7 @@ export const allOperations = {
   ...thresholdHealthOperations,
   ...budgetsOperations,
   ...ledgerOperations,
+  ...ledgerErasureOperations,
   ...outboxOperations,
   ...ledgerSearchOperations,
   ...eventsOperations,

@@ -1,7 +1,7 @@
 /** Opaque identifiers: a word that says what it names, then 26 characters that sort by time and cannot be guessed. */
 
 /** What an id can name. One prefix a concept. */
-export type IdPrefix = 'dec' | 'apr' | 'agt' | 'per' | 'crd' | 'ses' | 'lnk' | 'wrt' | 'key' | 'prp' | 'btr'
+export type IdPrefix = 'dec' | 'apr' | 'agt' | 'per' | 'crd' | 'ses' | 'lnk' | 'wrt' | 'key' | 'prp' | 'btr' | 'hld'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -54,5 +54,14 @@ export { accessOperations } from './access.ts'
 export type { AccessMetadata } from './access.ts'
 export { allOperations } from './all-operations.ts'
 export { EntryView, HeadView, ledgerOperations } from './ledger.ts'
+export {
+  ErasurePreview,
+  ErasureReason,
+  ErasureView,
+  HoldView,
+  ledgerErasureOperations,
+  RetentionRules,
+  RetentionView,
+} from './ledger-erasure.ts'
 export { EXPORT_FORMATS, ledgerSearchOperations, SEARCH_FIELDS } from './ledger-search.ts'
 export type { SearchField } from './ledger-search.ts'

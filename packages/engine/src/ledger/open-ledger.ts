@@ -11,7 +11,7 @@ import type { Appended, LedgerAttachment } from './ledger-thread.ts'
 import { Integrator } from './integrate.ts'
 import { makeProof, readFile } from './log-files.ts'
 import { prepareEntry } from './prepare-entry.ts'
-import { commitmentsOf, openTogether, readSealed, readTogether } from './sealed-entries.ts'
+import { checkKey, commitmentsOf, openTogether, readSealed, readTogether } from './sealed-entries.ts'
 import type { Signer } from './signers/signer.ts'
 import { readStore } from './store.ts'
 import { toEntry } from './to-entry.ts'
@@ -58,17 +58,19 @@ export async function openLedger({ store, keys, signer, origin, clock, log, outs
   async function append(changes: Parameters<Ledger['append']>[0]['changes'], entries: EntryDraft[]): Promise<Receipt[]> {
     if (entries.length === 0) throw new Fault('INTERNAL', 'nothing is changed without a ledger entry')
     const used = new Map<string, DataKey>()
-    for (const { payloads = [] } of entries) {
-      for (const { subject } of payloads)
-        if (!used.has(subject)) used.set(subject, dataKeys.known(subject) ?? (await dataKeys.get(subject)))
+    const keyOf = (subject: string, payload: string, at: number) => {
+      const found = dataKeys.sealing(subject, payload, at)
+      used.set(found.name, found)
+      return found
     }
-    const keyOf = (subject: string) => (used.get(subject) as DataKey).key
+    const prepared = entries.map((draft) => prepareEntry(draft, clock.now(), { tenant, keyOf }))
+    const unsaved = [...used.values()].filter(({ saved }) => !saved)
     const attachment: LedgerAttachment = {
-      entries: entries.map((draft) => prepareEntry(draft, clock.now(), { tenant, keyOf })),
-      keys: [...used].flatMap(([subject, { unsaved }]) => (unsaved ? [{ subject, sealed: unsaved }] : [])),
+      entries: prepared,
+      keys: unsaved.map(({ name, sealed }) => ({ subject: name, sealed })),
     }
     const appended = (await store.commit({ changes, attachment })) as Appended[]
-    for (const { subject } of attachment.keys) dataKeys.saved(subject)
+    for (const one of unsaved) one.saved = true
     integrator.wake()
     return appended.map(({ seq, leafHash }) => ({ origin, seq, leafHash }))
   }
@@ -80,6 +82,7 @@ export async function openLedger({ store, keys, signer, origin, clock, log, outs
     if (!commitments || !Object.hasOwn(commitments, name)) return undefined
     const stored = await reads.payload(seq, name)
     if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
+    checkKey(stored, { seq, body })
     const key = await dataKeys.find(stored.subject)
     return key && readTogether(openTogether(key, stored, { seq, body }), stored.name, commitments, name, seq)
   }
@@ -87,6 +90,7 @@ export async function openLedger({ store, keys, signer, origin, clock, log, outs
   return {
     origin,
     verifierKey,
+    dataKeys,
     append: ({ changes, entries }) => append(changes, entries),
     payload,
     sealed: (query) => readSealed(reads, dataKeys, query),

@@ -7,7 +7,10 @@ import type { SqlBool } from 'kysely'
 export const ledgerMigrations: Migrations = { room: 'ledger', folder: new URL('./migrations/', import.meta.url) }
 
 export type EntryRow = { seq: number; id: string | null; leaf_hash: Uint8Array; body: string }
-/** `name`: of all payloads in it, in their order, with spaces between. */
+/**
+ * `name`: of all payloads in it, in their order, with spaces between. `subject`: the name of the key
+ * (`erasure/key-name.ts`), which begins with whose it is.
+ */
 export type SealedPayload = { name: string; subject: string; sealed: Uint8Array }
 export type CheckpointRow = { size: number; note: string }
 
@@ -17,6 +20,7 @@ type Tables = {
   ledger_key: { tenant: string; subject: string; sealed: Uint8Array }
   ledger_tile: { tenant: string; level: number; n: number; hashes: Uint8Array }
   ledger_checkpoint: CheckpointRow & { tenant: string }
+  ledger_destroyed_key: { tenant: string; name: string; entry: string }
 }
 
 /** The statements of the writing connection, in the store's thread. @param tenant checked: it stands in the texts */
@@ -103,9 +107,14 @@ export function readStore(store: Store) {
         .groupBy('seq')
         .orderBy('seq')
         .execute(),
-    key: async (subject: string) =>
-      (await db.selectFrom('ledger_key').select('sealed').where('tenant', '=', tenant).where('subject', '=', subject).executeTakeFirst())
+    /** The wrapped key of this name. */
+    key: async (name: string) =>
+      (await db.selectFrom('ledger_key').select('sealed').where('tenant', '=', tenant).where('subject', '=', name).executeTakeFirst())
         ?.sealed,
+    /** The id of the entry by which a key of this name was destroyed. */
+    destroyedBy: async (name: string) =>
+      (await db.selectFrom('ledger_destroyed_key').select('entry').where('tenant', '=', tenant).where('name', '=', name).executeTakeFirst())
+        ?.entry,
     tile: async (level: number, n: number) =>
       (
         await db

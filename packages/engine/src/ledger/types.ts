@@ -1,13 +1,14 @@
 /** What the ledger takes and gives. */
 import type { Change, Json, JsonObject } from '@ephor/engine/kernel'
 import type { Receipt } from '@ephor/proof'
+import type { DataKeys } from './data-keys.ts'
 import type { SealedEntries, SealedQuery } from './sealed-entries.ts'
 
 /** Something said or done whose content is kept encrypted; the body only commits to it. */
 export type PayloadDraft = {
   /** `input`, `result`, `reason`, `definition`, …; once per entry. */
   name: string
-  /** Whose key encrypts it: the id of an agent or a person. Destroying that key erases it. */
+  /** Whose keys encrypt it: the id of an agent or a person. Destroying them erases it. */
   subject: string
   value: Json
 }
@@ -39,6 +40,8 @@ export interface Ledger {
   readonly origin: string
   /** The C2SP verifier key of its checkpoints. */
   readonly verifierKey: string
+  /** What payloads are sealed under: for the part of this room that destroys them. */
+  readonly dataKeys: DataKeys
   /**
    * Durable when it resolves, one receipt an entry in their order.
    * @throws Fault CONFLICT when an `id` is already in the ledger, or the fault of a change: then nothing of the part is
@@ -50,7 +53,10 @@ export interface Ledger {
   read(seq: number): Promise<Entry | undefined>
   /** In order. `after`: the seq before the first wanted; from the start unless said. */
   list(query: { after?: number; limit: number }): Promise<Entry[]>
-  /** Decrypted and checked against its commitment; undefined when there is none by that name, or its key was destroyed. */
+  /**
+   * Decrypted and checked against its commitment; undefined when there is none by that name, or an entry says that its key
+   * was destroyed. @throws Fault STORE_CORRUPT also for a key that is missing though none says so
+   */
   payload(seq: number, name: string): Promise<Json | undefined>
   /** Many entries with payloads at once, in order, for `openSealed` in another thread: none of them is checked here. */
   sealed(query: SealedQuery): Promise<SealedEntries>
