@@ -1,7 +1,7 @@
 /** Opens the ledger on a store: compares it with its checkpoint outside, then serves appends, reads and proofs. */
 import { Fault } from '@ephor/contract'
 import type { Clock, Json, Keys, Logger, Store } from '@ephor/engine/kernel'
-import { formatVerifierKey, makeVerifierKey, toHex } from '@ephor/proof'
+import { formatVerifierKey, fromUtf8, makeVerifierKey, toHex, utf8 } from '@ephor/proof'
 import type { Receipt } from '@ephor/proof'
 import { checkOutside } from './check-outside.ts'
 import { DataKeys } from './data-keys.ts'
@@ -16,6 +16,7 @@ import type { Signer } from './signers/signer.ts'
 import { readStore } from './store.ts'
 import { toEntry } from './to-entry.ts'
 import type { EntryDraft, Ledger } from './types.ts'
+import { openForks, withCosignatures } from './witness/forks.ts'
 
 export type LedgerRooms = {
   store: Store
@@ -87,9 +88,14 @@ export async function openLedger({ store, keys, signer, origin, clock, log, outs
     return key && readTogether(openTogether(key, stored, { seq, body }), stored.name, commitments, name, seq)
   }
 
+  const publish: Ledger['append'] = (part) => append(part.changes, part.entries)
+  const forks = await openForks({ store, reads, append: publish, trusted: () => [{ key }], clock, log })
+
   return {
     origin,
     verifierKey,
+    forks,
+    forked: () => forks.current(),
     dataKeys,
     append: ({ changes, entries }) => append(changes, entries),
     payload,
@@ -105,16 +111,19 @@ export async function openLedger({ store, keys, signer, origin, clock, log, outs
     list: async ({ after = -1, limit }) => (await reads.entries(after + 1, limit)).map(toEntry),
     async head() {
       const { size, root, note } = await integrator.run()
-      return { size, root: toHex(root), checkpoint: note }
+      return { size, root: toHex(root), checkpoint: await withCosignatures(store, note) }
     },
     async proof(seq) {
       const row = await reads.entry(seq)
       if (!row) throw new Fault('NOT_FOUND', `the ledger has no entry ${seq}`)
-      return makeProof(reads, toEntry(row), (await integrator.run()).note)
+      return makeProof(reads, toEntry(row), await withCosignatures(store, (await integrator.run()).note))
     },
-    file: (path) => readFile(reads, verifierKey, path),
+    async file(path) {
+      const bytes = await readFile(reads, verifierKey, path)
+      return bytes && path === 'checkpoint' ? utf8(await withCosignatures(store, fromUtf8(bytes))) : bytes
+    },
     async exportTo(folder) {
-      const { note } = await integrator.run()
+      const note = await withCosignatures(store, (await integrator.run()).note)
       return exportLedger(reads, { origin, verifierKey, note, at: clock.now() }, folder)
     },
     onCheckpoint: (listener) => integrator.on(listener),

@@ -3,6 +3,7 @@ import type { Change, Json, JsonObject } from '@ephor/engine/kernel'
 import type { Receipt } from '@ephor/proof'
 import type { DataKeys } from './data-keys.ts'
 import type { SealedEntries, SealedQuery } from './sealed-entries.ts'
+import type { Forks } from './witness/types.ts'
 
 /** Something said or done whose content is kept encrypted; the body only commits to it. */
 export type PayloadDraft = {
@@ -77,6 +78,10 @@ export interface Ledger {
   exportTo(folder: string): Promise<{ size: number; files: number }>
   /** Called after each publication, and never twice for one; it must not throw. @returns what ends it */
   onCheckpoint(listener: (published: Published) => void): () => void
+  /** Two histories of this ledger, under its key: found, recorded and resolved here. */
+  readonly forks: Forks
+  /** Set from when a fork is known until a person resolves it: nothing may be permitted meanwhile. */
+  forked(): { detail: string } | undefined
   /** Signs what is not signed yet, if it can, and stops: what is left is signed at the next start. */
   close(): Promise<void>
 }
