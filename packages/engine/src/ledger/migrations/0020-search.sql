@@ -1,0 +1,1 @@
+-- The embedded store keeps its search index in a file of its own, beside it and written by another thread: see ledger/search.

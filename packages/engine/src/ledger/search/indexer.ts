@@ -1,0 +1,99 @@
+/** Keeps the index behind the ledger: in batches, with a bounded share of the time, from wherever it was left. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { toHex } from '@ephor/proof'
+import { bodyOf } from './find-entries.ts'
+import type { Source } from './find-entries.ts'
+import { timeOf } from './search-query.ts'
+import type { Indexed, Position } from './term-index.ts'
+import { START } from './term-index.ts'
+import { hashTerm, termsOf } from './terms.ts'
+
+const BATCH = 256
+/** It rests this many times as long as it worked: a quarter of a core at most. */
+const REST = 3
+/** How often it looks whether there is more, in ms. */
+const IDLE_MS = 250
+/** After somebody else indexed the same, or a failure, in ms. */
+const YIELD_MS = 2000
+
+type Step = 'more' | 'done' | 'overtaken'
+
+/** @returns what can be looked up, with hashed terms */
+export async function toIndexed(source: Source, row: Parameters<typeof bodyOf>[0]): Promise<Indexed> {
+  const body = bodyOf(row)
+  const at = timeOf(body)
+  const terms = [...termsOf(body, await source.reasonsOf(body))].map(hashTerm)
+  return { seq: row.seq, at: Number.isSafeInteger(at) ? at : 0, terms }
+}
+
+/** Whether the index was made from another ledger: one restored from a backup, say. */
+async function isForeign({ rows }: Source, { next, last }: Position): Promise<boolean> {
+  if (next === 0) return false
+  const [row] = await rows.many([next - 1])
+  return row === undefined || toHex(row.leaf_hash) !== last
+}
+
+/** Indexes one batch. */
+export async function indexBatch(source: Source): Promise<Step> {
+  let from = await source.index.position()
+  if (await isForeign(source, from)) {
+    await source.index.clear()
+    from = START
+  }
+  const rows = await source.rows.range(from.next, from.next + BATCH - 1)
+  const last = rows.at(-1)
+  if (!last) return 'done'
+  const batch: Indexed[] = []
+  for (const row of rows) batch.push(await toIndexed(source, row))
+  const isOurs = await source.index.add(batch, from, { next: last.seq + 1, last: toHex(last.leaf_hash) })
+  return isOurs ? (rows.length < BATCH ? 'done' : 'more') : 'overtaken'
+}
+
+export type Indexer = {
+  /** Works without rest until nothing is missing, or for so long, in ms. */
+  hurry(forMs: number): Promise<void>
+  /** Resolves when the last batch is done. */
+  stop(): Promise<void>
+}
+
+/** @param failed is told of each failure; the batch is tried again */
+export function startIndexer(source: Source, failed: (error: unknown) => void): Indexer {
+  const stopped = new AbortController()
+  const hurried = { until: 0 }
+  let wake = () => {}
+
+  async function rest(ms: number): Promise<void> {
+    const woken = new AbortController()
+    wake = () => woken.abort()
+    await sleep(ms, undefined, { ref: false, signal: AbortSignal.any([woken.signal, stopped.signal]) }).catch(() => undefined)
+  }
+
+  async function run(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      const began = performance.now()
+      let step: Step = 'overtaken'
+      try {
+        step = await indexBatch(source)
+      } catch (error) {
+        failed(error)
+      }
+      if (step === 'done') hurried.until = 0
+      if (step === 'more' && began < hurried.until) await sleep(0)
+      else await rest(step === 'more' ? (performance.now() - began) * REST : step === 'done' ? IDLE_MS : YIELD_MS)
+    }
+  }
+
+  const running = run()
+  return {
+    async hurry(forMs) {
+      const until = performance.now() + forMs
+      hurried.until = until
+      wake()
+      while (performance.now() < until && hurried.until !== 0 && !stopped.signal.aborted) await sleep(5)
+    },
+    async stop() {
+      stopped.abort()
+      await running
+    },
+  }
+}
