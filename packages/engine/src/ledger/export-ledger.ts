@@ -3,14 +3,15 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path'
 import { Fault } from '@ephor/contract'
 import { isoTime } from '@ephor/engine/kernel'
-import { parseVerifierKey, readCheckpoint, tilePath, tilesOf, verifyCheckpoint } from '@ephor/proof'
+import { readCheckpoint, tilePath, tilesOf } from '@ephor/proof'
+import type { KeyChain } from './keys/key-chain.ts'
 import { readPlace } from './log-files.ts'
 import type { ReadStore } from './store.ts'
 
 const FORMAT = 'ephor-ledger-export@v1'
 
 /** `note`: the checkpoint that the export will have. `at`: ms since 1970. */
-export type ExportOf = { origin: string; verifierKey: string; note: string; at: number }
+export type ExportOf = { chain: KeyChain; note: string; at: number }
 
 async function readIfThere(file: string): Promise<string | undefined> {
   return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -35,19 +36,21 @@ function readMetadata(text: string | undefined): { format?: unknown; origin?: un
  * The size of the export that is already there, 0 when there is none.
  * @throws Fault CONFLICT when the folder is not ours to write into.
  */
-async function earlierSize(folder: string, { origin, verifierKey, note }: ExportOf): Promise<number> {
+async function earlierSize(folder: string, { chain, note }: ExportOf): Promise<number> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
     throw error.code === 'ENOTDIR' ? foreign(folder, 'is not a folder') : error
   })
   if (names.length === 0) return 0
   const metadata = readMetadata(await readIfThere(join(folder, 'ephor.json')))
-  if (metadata.format !== FORMAT || metadata.origin !== origin || metadata.verifierKey !== verifierKey)
+  // The key may have been rotated since.
+  const known = chain.all.some(({ vkey }) => vkey === metadata.verifierKey)
+  if (metadata.format !== FORMAT || metadata.origin !== chain.origin || !known)
     throw foreign(folder, 'holds something other than an export of this ledger')
   // An export that was interrupted has no checkpoint yet.
   const earlier = await readIfThere(join(folder, 'checkpoint'))
   if (earlier === undefined) return 0
-  const checkpoint = await verifyCheckpoint(earlier, parseVerifierKey(verifierKey)).catch(() => undefined)
+  const checkpoint = await chain.verify(earlier, 'the checkpoint').catch(() => undefined)
   if (!checkpoint || checkpoint.size > readCheckpoint(note).size) throw foreign(folder, 'holds an export that this ledger did not make')
   return checkpoint.size
 }
@@ -56,6 +59,7 @@ async function earlierSize(folder: string, { origin, verifierKey, note }: Export
 export async function exportLedger(reads: ReadStore, of: ExportOf, folder: string): Promise<{ size: number; files: number }> {
   const earlier = await earlierSize(folder, of)
   const { size } = readCheckpoint(of.note)
+  const verifierKey = of.chain.at(size).vkey
   await mkdir(folder, { recursive: true })
   let files = 0
   async function write(path: string, content: Uint8Array | string): Promise<void> {
@@ -64,9 +68,9 @@ export async function exportLedger(reads: ReadStore, of: ExportOf, folder: strin
     await writeFile(file, content)
     files++
   }
-  const metadata = { format: FORMAT, origin: of.origin, verifierKey: of.verifierKey, exportedAt: isoTime(of.at) }
+  const metadata = { format: FORMAT, origin: of.chain.origin, verifierKey, exportedAt: isoTime(of.at) }
   await write('ephor.json', `${JSON.stringify(metadata, undefined, 2)}\n`)
-  await write('ledger.vkey', `${of.verifierKey}\n`)
+  await write('ledger.vkey', `${verifierKey}\n`)
   const paths = new Set<string>()
   for (const place of tilesOf(size)) {
     const path = tilePath(place)

@@ -6,6 +6,10 @@ export type LedgerExtensionOptions = {
   outside: string
 }
 
-export function ledgerExtension(options: LedgerExtensionOptions): { module: URL; options: LedgerExtensionOptions } {
-  return { module: new URL('./ledger-thread.ts', import.meta.url), options }
+/** `module` for the embedded store, `postgres` for the other. */
+export type LedgerExtension = { module: URL; postgres: URL; options: LedgerExtensionOptions }
+
+export function ledgerExtension(options: LedgerExtensionOptions): LedgerExtension {
+  const url = (name: string) => new URL(name, import.meta.url)
+  return { module: url('./ledger-thread.ts'), postgres: url('./ledger-postgres-thread.ts'), options }
 }

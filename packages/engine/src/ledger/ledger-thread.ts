@@ -17,8 +17,8 @@ export type LedgerAttachment = { keys: { subject: string; sealed: Uint8Array }[]
 /** One entry's answer. `leafHash` is hexadecimal. */
 export type Appended = { seq: number; leafHash: string }
 
-/** Answer of `prepare`: the tree over all that is committed; `note` when it is signed already. */
-export type Prepared = { size: number; root: Uint8Array; note?: string }
+/** Answer of `prepare`: the tree over all that is committed, the checkpoint that is stored, and whether the key was changed since. */
+export type Prepared = { size: number; root: Uint8Array; stored: CheckpointRow | undefined; keyChanged: boolean }
 
 type Tile = { place: TilePlace; bytes: Uint8Array }
 
@@ -34,7 +34,6 @@ class LedgerThread implements StoreExtension {
   /** What was handed out to be signed, and `full`: how many of the full tiles it has. */
   #prepared: { size: number; root: Hash; tiles: Tile[]; full: number } | undefined
   #signed: CheckpointRow | undefined
-  #outsideSize = -1
 
   constructor(db: Database, { outside }: LedgerExtensionOptions, tenant: string) {
     this.#store = writeStore(db, tenant)
@@ -66,10 +65,12 @@ class LedgerThread implements StoreExtension {
     for (const hash of this.#uncommitted) this.#tree?.push(hash)
   }
 
-  call(method: string, argument: unknown): Prepared | undefined {
-    if (method === 'prepare') return this.#prepare()
+  call(method: string, argument: unknown): Prepared | CheckpointRow | undefined {
+    const { note, nextKeyChange } = (argument ?? {}) as { note: string; nextKeyChange: string }
+    if (method === 'prepare') return this.#prepare(nextKeyChange)
+    if (method === 'publish') return this.#publish(note)
     if (method === 'open') this.#open()
-    else if (method === 'publish') this.#publish((argument as { note: string }).note)
+    else if (method === 'keep') keepOutside(this.#outside, note)
     else throw new Fault('INTERNAL', `the ledger has no ${method}`)
     return undefined
   }
@@ -85,26 +86,23 @@ class LedgerThread implements StoreExtension {
     this.#signed = this.#store.checkpoint()
   }
 
-  /** The tree as it is now, its tiles kept until `publish` brings the signed checkpoint over it. */
-  #prepare(): Prepared {
+  /**
+   * The tree as it is now, its tiles kept until `publish` brings the signed checkpoint over it.
+   * @param nextKeyChange the id that the next entry about the ledger's keys would have
+   */
+  #prepare(nextKeyChange: string): Prepared {
     const tree = this.#opened()
     const [size, root] = [tree.size, tree.root()]
-    if (this.#signed?.size !== size) {
-      this.#prepared = { size, root, tiles: [...this.#full, ...tree.partial()], full: this.#full.length }
-      return { size, root }
-    }
-    this.#keep(this.#signed)
-    return { size, root, note: this.#signed.note }
+    this.#prepared = { size, root, tiles: [...this.#full, ...tree.partial()], full: this.#full.length }
+    return { size, root, stored: this.#signed, keyChanged: this.#store.has(nextKeyChange) }
   }
 
-  /** Stores tiles and checkpoint in one transaction, and at last copies the checkpoint outside. */
-  #publish(note: string): void {
+  /** Tiles and checkpoint in one transaction. @returns what is stored */
+  #publish(note: string): CheckpointRow {
     const { size, root } = readCheckpoint(note)
     const prepared = this.#prepared
     if (prepared?.size !== size || !sameBytes(prepared.root, root)) throw new Fault('INTERNAL', 'what was signed is not what was prepared')
     const checkpoint = { size, note }
-    // A new ledger is known outside before it exists: from then on a missing file always means that somebody removed it.
-    if (!this.#signed) this.#keep(checkpoint)
     this.#store.transaction(() => {
       for (const { place, bytes } of prepared.tiles) this.#store.putTile(place.level as number, place.index, bytes)
       if (!this.#store.putCheckpoint(checkpoint)) throw new Fault('LEDGER_FORKED', `a size above ${size} was already signed`)
@@ -112,13 +110,7 @@ class LedgerThread implements StoreExtension {
     this.#full.splice(0, prepared.full)
     this.#prepared = undefined
     this.#signed = checkpoint
-    this.#keep(checkpoint)
-  }
-
-  #keep({ size, note }: CheckpointRow): void {
-    if (this.#outsideSize === size) return
-    keepOutside(this.#outside, note)
-    this.#outsideSize = size
+    return checkpoint
   }
 }
 

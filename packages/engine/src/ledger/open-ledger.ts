@@ -1,7 +1,7 @@
 /** Opens the ledger on a store: compares it with its checkpoint outside, then serves appends, reads and proofs. */
 import { Fault } from '@ephor/contract'
 import type { Clock, Json, Keys, Logger, Store } from '@ephor/engine/kernel'
-import { formatVerifierKey, fromUtf8, makeVerifierKey, toHex, utf8 } from '@ephor/proof'
+import { fromUtf8, makeVerifierKey, toHex, utf8 } from '@ephor/proof'
 import type { Receipt } from '@ephor/proof'
 import { checkOutside } from './check-outside.ts'
 import { DataKeys } from './data-keys.ts'
@@ -9,6 +9,10 @@ import type { DataKey } from './data-keys.ts'
 import { exportLedger } from './export-ledger.ts'
 import type { Appended, LedgerAttachment } from './ledger-thread.ts'
 import { Integrator } from './integrate.ts'
+import { openKeys } from './keys/change-keys.ts'
+import { KeyChain } from './keys/key-chain.ts'
+import { Signers } from './keys/signing-keys.ts'
+import type { SigningKeys } from './keys/signing-keys.ts'
 import { makeProof, readFile } from './log-files.ts'
 import { prepareEntry } from './prepare-entry.ts'
 import { checkKey, commitmentsOf, openTogether, readSealed, readTogether } from './sealed-entries.ts'
@@ -21,7 +25,10 @@ import { openForks, withCosignatures } from './witness/forks.ts'
 export type LedgerRooms = {
   store: Store
   keys: Pick<Keys, 'kek'>
+  /** Of the key that the ledger began with. */
   signer: Signer
+  /** Where further keys are; without it, the key can't be rotated. */
+  signingKeys?: SigningKeys
   /** The log's name, such as `example.com/ephor`: no spaces, no plus. It never changes. */
   origin: string
   clock: Clock
@@ -45,19 +52,25 @@ async function begin(integrator: Integrator, isNew: boolean, log: Logger): Promi
  * @throws Fault LEDGER_FORKED when the store is behind its checkpoint outside, differs from it, or its last entries
  *   were changed; SIGNER_UNAVAILABLE when a new ledger's first checkpoint can't be signed.
  */
-export async function openLedger({ store, keys, signer, origin, clock, log, outside }: LedgerRooms): Promise<Ledger> {
+export async function openLedger({ store, keys, signer, signingKeys, origin, clock, log, outside }: LedgerRooms): Promise<Ledger> {
   const { tenant } = store
   const reads = readStore(store)
   const dataKeys = new DataKeys(reads, keys.kek, tenant)
-  const key = makeVerifierKey(origin, signer.publicKey)
-  const verifierKey = formatVerifierKey(key)
-  await checkOutside(reads, outside, key)
-  await store.call('open', undefined)
-  const integrator = new Integrator({ store, log, key, signer })
-  await begin(integrator, (await reads.checkpoint()) === undefined, log)
+  const chain = new KeyChain(makeVerifierKey(origin, signer.publicKey))
+  await chain.follow(reads)
+  const known = await checkOutside(reads, { file: outside, chain, isShared: store.kind === 'postgres' })
+  if (known?.first) log.warn({ size: known.size }, 'this replica is new: it takes the checkpoint in the database for the ledger’s')
+  await store.call('open', { origin })
+  const signers = new Signers(signer, signingKeys)
+  let stuck: { detail: string } | undefined
+  const onForked = (detail: string) => void (stuck ??= { detail })
+  const integrator = new Integrator({ store, reads, log, chain, signers, onForked }, known)
+  await begin(integrator, !known, log)
+  const unfollow = store.onForeign(() => integrator.wake())
 
   async function append(changes: Parameters<Ledger['append']>[0]['changes'], entries: EntryDraft[]): Promise<Receipt[]> {
     if (entries.length === 0) throw new Fault('INTERNAL', 'nothing is changed without a ledger entry')
+    if (stuck) throw new Fault('LEDGER_FORKED', stuck.detail)
     const used = new Map<string, DataKey>()
     const keyOf = (subject: string, payload: string, at: number) => {
       const found = dataKeys.sealing(subject, payload, at)
@@ -89,15 +102,18 @@ export async function openLedger({ store, keys, signer, origin, clock, log, outs
   }
 
   const publish: Ledger['append'] = (part) => append(part.changes, part.entries)
-  const forks = await openForks({ store, reads, append: publish, trusted: () => [{ key }], clock, log })
+  const forks = await openForks({ store, reads, append: publish, trusted: () => chain.all, clock, log })
 
   return {
     origin,
-    verifierKey,
+    get verifierKey() {
+      return chain.current.vkey
+    },
+    keys: openKeys({ chain, signers, reads, append: publish }),
     forks,
-    forked: () => forks.current(),
+    forked: () => stuck ?? forks.current(),
     dataKeys,
-    append: ({ changes, entries }) => append(changes, entries),
+    append: publish,
     payload,
     sealed: (query) => readSealed(reads, dataKeys, query),
     async find(id) {
@@ -119,15 +135,16 @@ export async function openLedger({ store, keys, signer, origin, clock, log, outs
       return makeProof(reads, toEntry(row), await withCosignatures(store, (await integrator.run()).note))
     },
     async file(path) {
-      const bytes = await readFile(reads, verifierKey, path)
+      const bytes = await readFile(reads, chain.current.vkey, path)
       return bytes && path === 'checkpoint' ? utf8(await withCosignatures(store, fromUtf8(bytes))) : bytes
     },
     async exportTo(folder) {
       const note = await withCosignatures(store, (await integrator.run()).note)
-      return exportLedger(reads, { origin, verifierKey, note, at: clock.now() }, folder)
+      return exportLedger(reads, { chain, note, at: clock.now() }, folder)
     },
     onCheckpoint: (listener) => integrator.on(listener),
     async close() {
+      unfollow()
       integrator.stop()
       await integrator.run().catch((error: unknown) => {
         if (!(error instanceof Fault) || error.code !== 'SIGNER_UNAVAILABLE') throw error

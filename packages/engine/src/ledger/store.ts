@@ -45,6 +45,7 @@ export function writeStore(db: Database, tenant: string) {
   const readTile: Statement<[number, number], { hashes: Uint8Array }> = db.prepare(
     `SELECT hashes FROM ledger_tile WHERE tenant = '${tenant}' AND level = ? AND n = ?`,
   )
+  const byId: Statement<[string]> = db.prepare(`SELECT seq FROM ledger_entry WHERE tenant = '${tenant}' AND id = ?`)
   const readEntries: Statement<[number], EntryRow> = db.prepare(
     `SELECT seq, id, leaf_hash, body FROM ledger_entry WHERE tenant = '${tenant}' AND seq >= ? ORDER BY seq`,
   )
@@ -58,6 +59,8 @@ export function writeStore(db: Database, tenant: string) {
     putCheckpoint: (row: CheckpointRow) => checkpoint.run(row.size, row.note).changes === 1,
     checkpoint: () => readCheckpoint.get(),
     tile: (level: number, n: number) => readTile.get(level, n)?.hashes,
+    /** By idempotency key. */
+    has: (id: string) => byId.get(id) !== undefined,
     entriesFrom: (seq: number) => readEntries.iterate(seq),
     transaction: (work: () => void) => db.transaction(work).immediate(),
   }

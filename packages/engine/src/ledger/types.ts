@@ -2,6 +2,7 @@
 import type { Change, Json, JsonObject } from '@ephor/engine/kernel'
 import type { Receipt } from '@ephor/proof'
 import type { DataKeys } from './data-keys.ts'
+import type { LedgerKeys } from './keys/change-keys.ts'
 import type { SealedEntries, SealedQuery } from './sealed-entries.ts'
 import type { Forks } from './witness/types.ts'
 
@@ -39,14 +40,16 @@ export type Published = { size: number; root: Uint8Array; note: string }
 export interface Ledger {
   /** The log's name, as its checkpoints and receipts give it. */
   readonly origin: string
-  /** The C2SP verifier key of its checkpoints. */
+  /** The C2SP verifier key of its checkpoints: the current one. */
   readonly verifierKey: string
+  /** What it was signed with so far, and how that changes. */
+  readonly keys: LedgerKeys
   /** What payloads are sealed under: for the part of this room that destroys them. */
   readonly dataKeys: DataKeys
   /**
    * Durable when it resolves, one receipt an entry in their order.
    * @throws Fault CONFLICT when an `id` is already in the ledger, or the fault of a change: then nothing of the part is
-   *   written. ENTRY_TOO_LARGE above 65,535 bytes of body. STORE_UNAVAILABLE when it can't be made durable.
+   *   written. ENTRY_TOO_LARGE above 65,535 bytes of body. STORE_UNAVAILABLE when it can't be made durable. LEDGER_FORKED.
    */
   append(part: Part): Promise<Receipt[]>
   /** By idempotency key. @throws Fault STORE_CORRUPT when the row was tampered with; so do the other reads. */
@@ -80,7 +83,10 @@ export interface Ledger {
   onCheckpoint(listener: (published: Published) => void): () => void
   /** Two histories of this ledger, under its key: found, recorded and resolved here. */
   readonly forks: Forks
-  /** Set from when a fork is known until a person resolves it: nothing may be permitted meanwhile. */
+  /**
+   * Set from when a fork is known until a person resolves it: nothing may be permitted meanwhile. When the store itself
+   * turned out to hold another history, nothing is appended either, until a restart on the right one.
+   */
   forked(): { detail: string } | undefined
   /** Signs what is not signed yet, if it can, and stops: what is left is signed at the next start. */
   close(): Promise<void>

@@ -1,0 +1,1 @@
+-- The embedded store has one owner, whose thread counts entries in memory; PostgreSQL has a row for it that replicas lock.
