@@ -11,15 +11,15 @@ const EAGER_BATCH = 16
 /** Batches handed to the thread and not answered: one that it works on and the next ones, so that it never waits for us. */
 const MAX_IN_FLIGHT = 3
 
-type Waiting = { unit: Unit; resolve(value: unknown): void; reject(fault: Fault): void }
-type Pending = { resolve(value: unknown): void; reject(fault: Fault): void }
+type Waiting = { unit: Unit; resolve: (value: unknown) => void; reject: (fault: Fault) => void }
+type Pending = { resolve: (value: unknown) => void; reject: (fault: Fault) => void }
 
 export type CommitterOptions = {
   /** The thread's module, which answers `ThreadRequest` with `ThreadReply`. */
   thread: URL
   data: unknown
   /** The fault that a code from the thread stands for. */
-  toFault(code: string, detail: string): Fault
+  toFault: (code: string, detail: string) => Fault
 }
 
 export type GroupCommitter = Awaited<ReturnType<typeof startCommitter>>

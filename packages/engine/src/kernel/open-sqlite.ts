@@ -16,7 +16,7 @@ export type SqliteOptions = CommonOptions & {
   /** The database file; its folder exists. */
   file: string
   /** A module that exports `install` (see StoreExtension), and what to hand it; must survive structured cloning. */
-  extension?: { module: URL; options: unknown }
+  extension?: { module: URL; options: unknown } | undefined
 }
 
 /** The fault that a code from the thread stands for: ours by name, SQLite's by kind. */

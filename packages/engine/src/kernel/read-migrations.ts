@@ -15,27 +15,31 @@ export function sendMigrations(migrations: readonly Migrations[]): SentMigration
   return migrations.map(({ room, folder }) => ({ room, folder: fileURLToPath(folder) }))
 }
 
-/** SQLite's words in PostgreSQL's; `.postgres.sql` is there for what this is not enough for. */
+/** SQLite's words in PostgreSQL's, also in the `.postgres.sql` that are there for what this is not enough for. */
 function translate(sql: string): string {
-  return sql
-    .replaceAll(/\bBLOB\b/g, 'BYTEA')
-    // Ids and names compare by their bytes, as in SQLite, whatever language the database was made for.
-    .replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')
-    .replaceAll(/\bINTEGER\b/g, 'BIGINT')
-    .replaceAll(/\)\s*(?:STRICT|WITHOUT ROWID)(?:\s*,\s*(?:STRICT|WITHOUT ROWID))?/g, ')')
+  return (
+    sql
+      .replaceAll(/\bBLOB\b/g, 'BYTEA')
+      // Ids and names compare by their bytes, as in SQLite, whatever language the database was made for.
+      .replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')
+      .replaceAll(/\bINTEGER\b/g, 'BIGINT')
+      .replaceAll(/\)\s*(?:STRICT|WITHOUT ROWID)(?:\s*,\s*(?:STRICT|WITHOUT ROWID))?/g, ')')
+  )
 }
 
-/** In the order in which they are applied: room by room, by name. */
+/** In the order in which they are applied: room by room, by name. What only PostgreSQL has counts under the plain name as well. */
 export function readMigrations(migrations: SentMigrations, kind: 'sqlite' | 'postgres'): Migration[] {
   return migrations.flatMap(({ room, folder }) => {
     const files = new Set(readdirSync(folder).filter((name) => name.endsWith('.sql')))
-    const names = [...files].filter((name) => !name.endsWith('.postgres.sql')).toSorted()
+    const isOwn = (name: string) => name.endsWith('.postgres.sql')
+    const plain = [...files].map((name) => (kind === 'postgres' ? name.replace('.postgres.sql', '.sql') : name))
+    const names = [...new Set(plain)].filter((name) => !isOwn(name)).toSorted()
     return names.map((name) => {
       const own = name.replace(/\.sql$/, '.postgres.sql')
       const special = kind === 'postgres' && files.has(own)
       const text = readFileSync(join(folder, special ? own : name), 'utf8')
       const digest = createHash('sha256').update(text).digest('hex')
-      return { room, name, digest, sql: kind === 'postgres' && !special ? translate(text) : text }
+      return { room, name, digest, sql: kind === 'postgres' ? translate(text) : text }
     })
   })
 }
