@@ -12,7 +12,7 @@ import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gatewa
 import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { JsonObject, Keys, Logger } from '@ephor/engine/kernel'
-import { fileSigner, ledgerExtension, ledgerMigrations, mountLedger, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, mountLedger, mountSearch, openLedger, openSearch } from '@ephor/engine/ledger'
 import {
   declaredBudgets,
   mountPolicy,
@@ -21,6 +21,7 @@ import {
   openApplications,
   openPolicy,
   policyMigrations,
+  reasonTexts,
   reportTests,
 } from '@ephor/engine/policy'
 import type { PolicyFiles } from '@ephor/engine/policy'
@@ -124,6 +125,9 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     const driftEveryMs = settings.backtests.driftEvery
     const backtests = await openBacktests({ store, ledger, policy, clock, log, driftEveryMs })
     closers.push(() => backtests.close())
+    const reasons = async (version: string) => reasonTexts((await policy.versions.files(version)) ?? {})
+    const search = await openSearch({ store, log, reasons })
+    closers.push(() => search.close())
     const thresholds = openThresholds({ ledger, policy, clock })
     const backtestOf = async (version: string) => {
       const run = await backtests.ofVersion(version)
@@ -190,6 +194,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
       applications,
       rollouts,
       backtests,
+      search,
       thresholds,
       approvals,
       budgets,
@@ -258,6 +263,7 @@ export function buildApp(
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)
   mountLedger(app, rooms.ledger, authenticate)
+  mountSearch(app, rooms.search, authenticate)
   mountOutward(app, rooms.outward, authenticate)
   mountAuthzen(app, { ...rooms, origin: origins.own }, authenticate)
   mountEnvoy(app, { ...rooms, origin: origins.own }, (bearer) => identifyAgent(rooms, bearer))
