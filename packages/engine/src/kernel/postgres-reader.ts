@@ -57,5 +57,5 @@ export function openReader({ url, tenant, poolSize }: ReaderOptions) {
   const door = { options: pool.options, connect: () => Promise.resolve(client), end: () => pool.end() } as PostgresPool
   const kysely = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: door }) })
 
-  return { kysely, query, close: () => pool.end() }
+  return { kysely, query, close: async () => void (pool.ending || (await pool.end())) }
 }
