@@ -25,6 +25,7 @@ export const ObligationView = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('sandbox'), profile: z.string(), policy: z.string() }),
   z.object({ kind: z.literal('log'), level: z.literal('full'), policy: z.string() }),
   z.object({ kind: z.literal('review'), percent: z.number(), policy: z.string() }),
+  z.object({ kind: z.literal('witnessed'), count: z.number().optional(), policy: z.string() }),
 ])
 
 export const RiskView = z.object({

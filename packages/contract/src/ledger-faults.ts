@@ -104,4 +104,9 @@ export const LEDGER_FAULTS = {
     title: 'The backup is not whole',
     advice: 'It was cut or changed: use another one. Nothing of this installation was touched.',
   },
+  TIMESTAMP_REFUSED: {
+    status: 502,
+    title: 'No timestamp of the checkpoint could be had',
+    advice: 'Check ledger.timestamps.url and ledger.timestamps.ca; it is tried again.',
+  },
 } as const satisfies Record<string, FaultRow>

@@ -9,13 +9,17 @@ export type Keeps = {
   redact?: readonly string[]
   /** Profiles of the sandboxes that it can run the action in. */
   sandbox?: readonly string[]
+  /** It waits until witnesses cosigned a checkpoint that covers the decision, as many as are asked for. */
+  witnessed?: true
 }
 
 /** @returns the first obligation that is not kept, in words; rate limits and records are kept by Ephor, time-outs by `signal` */
-export function findUnkept(obligations: readonly Obligation[], { redact = [], sandbox = [] }: Keeps = {}): string | undefined {
+export function findUnkept(obligations: readonly Obligation[], { redact = [], sandbox = [], witnessed }: Keeps = {}): string | undefined {
   for (const one of obligations) {
     if (one.kind === 'redact' && !redact.includes(one.category)) return `${one.policy} demands that ${one.category} is redacted`
     if (one.kind === 'sandbox' && !sandbox.includes(one.profile)) return `${one.policy} demands the sandbox ${one.profile}`
+    if (one.kind === 'witnessed' && !witnessed)
+      return `${one.policy} demands that the record of the decision is cosigned by witnesses first`
   }
   return undefined
 }

@@ -12,7 +12,8 @@ import { budgetsMigrations, openBudgets } from '@ephor/engine/budgets'
 import { identityMigrations, openIdentity } from '@ephor/engine/identity'
 import { freshBytes, loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
 import type { Clock, JsonObject } from '@ephor/engine/kernel'
-import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import { fileSigner, ledgerExtension, ledgerMigrations, openLedger, openWitnesses } from '@ephor/engine/ledger'
+import type { Witness } from '@ephor/engine/ledger'
 import { openPolicy, policyMigrations } from '@ephor/engine/policy'
 import { openRegistry, registryMigrations } from '@ephor/engine/registry'
 import type { Registry, ToolKind } from '@ephor/engine/registry'
@@ -54,6 +55,8 @@ export type WorldOptions = {
   settings?: Partial<BrokerSettings>
   runTests?: RolloutsOptions['runTests']
   driftEveryMs?: number
+  /** Who cosigns the ledger; all of them have to. */
+  witnesses?: readonly Witness[]
   /** A data folder to open again; a new one unless given. */
   home?: string
 }
@@ -148,7 +151,17 @@ export async function openWorld(options: WorldOptions = {}) {
   })
   const settings = { timeoutMs: 5000, outcomeDeadlineMs: 60_000, approvalTtlMs: 900_000, approvalWaitMs: 20, ...options.settings }
   const budgets = openBudgets({ store, clock, log })
-  const broker = createBroker({ store, ledger, identity, registry, policy, approvals, budgets, clock, log, settings })
+  const witnesses = await openWitnesses({
+    store,
+    ledger,
+    witnesses: options.witnesses ?? [],
+    quorum: options.witnesses?.length ?? 0,
+    deadlineMs: 60_000,
+    pauseMs: 20,
+    clock,
+    log,
+  })
+  const broker = createBroker({ witnesses, store, ledger, identity, registry, policy, approvals, budgets, clock, log, settings })
   const person: PersonPrincipal = { kind: 'person', id: identity.operator, session: 'test' }
 
   const world = {
@@ -167,6 +180,7 @@ export async function openWorld(options: WorldOptions = {}) {
     backtests,
     approvals,
     budgets,
+    witnesses,
     broker,
     person,
     /** Tells policy what the registry holds now. */
@@ -184,6 +198,7 @@ export async function openWorld(options: WorldOptions = {}) {
     /** Stops everything; with `keep`, the folder can be opened again. */
     async close({ keep = false } = {}) {
       broker.close()
+      witnesses.close()
       budgets.close()
       approvals.close()
       await backtests.close()

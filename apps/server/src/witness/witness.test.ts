@@ -97,9 +97,9 @@ test('two histories of one log: the second is not cosigned, whatever the size, a
 test('of two same sizes at the same time only one history is ever cosigned', async () => {
   const witness = await open()
   for (let size = 1; size <= 20; size++) {
-    const answers = await Promise.all([log, other, log, other].map((of) => add(witness, 0, size, of)))
-    if (size === 1) expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409, 409, 409])
-    else expect(answers.every(({ status }) => status === 409)).toBe(true)
+    const old = size - 1
+    const answers = await Promise.all([log, other, log, other].map((of) => add(witness, old, size, of)))
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
   }
 })
 

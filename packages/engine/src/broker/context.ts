@@ -5,7 +5,7 @@ import type { Budgets } from '@ephor/engine/budgets'
 import type { Redactor } from '@ephor/engine/guards'
 import type { Identity } from '@ephor/engine/identity'
 import type { Clock, Logger, Store } from '@ephor/engine/kernel'
-import type { Ledger } from '@ephor/engine/ledger'
+import type { Ledger, Witnesses } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
 import type { DelayedWrites } from './delayed-writes.ts'
@@ -29,6 +29,8 @@ export type BrokerSettings = {
 export type BrokerRooms = {
   store: Store
   ledger: Ledger
+  /** Who cosigns the ledger; nobody when absent. */
+  witnesses?: Witnesses
   identity: Identity
   registry: Registry
   policy: Policy

@@ -167,6 +167,8 @@ export function createBroker(rooms: BrokerRooms): Broker {
         const asked = await ask(context, call)
         // A warrant is for whoever runs the action without us.
         if (asked.kind !== 'permitted' || call.door !== 'api') return asked
+        const forked = context.ledger.forked()
+        if (forked) throw new Fault('LEDGER_FORKED', forked.detail)
         const { decision, deadline, row } = asked
         const { onBehalfOf } = (await rooms.identity.identify(call.bearer)) as AgentPrincipal
         const warrant = rooms.identity.signWarrant({

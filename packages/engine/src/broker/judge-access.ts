@@ -59,6 +59,13 @@ function refuseCharges(decision: Decision): Decision {
   return { version: decision.version, world: decision.world, effect: 'deny', fault: 'BUDGET_UNCOUNTABLE', detail, reasons: [] }
 }
 
+/** While there are two histories of the ledger, nothing is permitted and nobody is asked. */
+function refuseForked({ ledger }: Context, decision: Decision): Decision {
+  const forked = ledger.forked()
+  if (!forked) return decision
+  return { version: decision.version, world: decision.world, effect: 'deny', fault: 'LEDGER_FORKED', detail: forked.detail, reasons: [] }
+}
+
 /** A held question: asked of people, still waiting, or decided again with their answer. */
 async function settle(context: Context, request: AccessRequest, id: string, digest: string, decision: Decision): Promise<Settled> {
   if (decision.effect !== 'hold') return { decision }
@@ -93,7 +100,7 @@ async function settle(context: Context, request: AccessRequest, id: string, dige
   const ended = ENDED[approval.state]
   if (ended) return { decision, approval, refused: ended }
   const given = await approvals.answered(approval, decision.asks)
-  const again = refuseCharges(request.decide([{ id: approval.id, ...given }]))
+  const again = refuseForked(context, refuseCharges(request.decide([{ id: approval.id, ...given }])))
   if (again.effect !== 'permit') return { decision: again, approval }
   return { decision: again, approval, part: approvals.spend(approval, { decision: id, digest }) }
 }
@@ -168,7 +175,7 @@ function entryOf(
  */
 async function judgeOnce(context: Context, request: AccessRequest): Promise<JudgedAccess> {
   const [id, at] = [context.clock.id('dec'), context.clock.now()]
-  const first = refuseCharges(request.decide([]))
+  const first = refuseForked(context, refuseCharges(request.decide([])))
   const digest = digestOf({
     action: request.action,
     application: request.application,

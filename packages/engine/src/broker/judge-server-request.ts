@@ -28,13 +28,17 @@ function toSealable(context: Context, question: PolicyRequest, decision: Decisio
   const deny = (fault: FaultCode, detail: string): Sealable => {
     return { effect: 'deny', fault, detail, reasons, policy, world, risk, approval: undefined }
   }
+  const forked = context.ledger.forked()
+  if (forked) return deny('LEDGER_FORKED', forked.detail)
   // The client waits on an open call; there is nobody who could come back later with a handle.
   if (decision.effect === 'hold') return deny('APPROVAL_REQUIRED', 'policy asks for an approval, which a server’s request can’t wait for')
   if (decision.effect === 'deny') return toVerdict(decision, question) as Sealable
   const { obligations } = decision
   const missing = obligations.some(({ kind }) => kind === 'redact')
     ? 'what a client answers to a server is not redacted, so a permit that demands it is none'
-    : unmet('mcp', obligations)
+    : obligations.some(({ kind }) => kind === 'witnessed')
+      ? 'a server’s request does not wait for witnesses, so a permit that demands them is none'
+      : unmet('mcp', obligations)
   if (missing !== undefined) return deny('OBLIGATION_UNMET', missing)
   const over = context.limits.reserve(agent, obligations, at)
   return over ? deny('OBLIGATION_UNMET', describeUsedUp(over, at)) : (toVerdict(decision, question) as Sealable)

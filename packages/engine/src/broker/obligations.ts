@@ -2,6 +2,7 @@
 import { isRedactionCategory } from '@ephor/contract'
 import type { Redactor } from '@ephor/engine/guards'
 import type { Json } from '@ephor/engine/kernel'
+import type { Witnesses } from '@ephor/engine/ledger'
 import type { Obligation } from '@ephor/engine/policy'
 import { digestOf } from './digest.ts'
 import type { Ended } from './run-bounded.ts'
@@ -12,14 +13,23 @@ export function timeoutOf(obligations: readonly Obligation[], most: number): num
   return Math.min(most, ...obligations.flatMap((one) => (one.kind === 'timeout' ? [one.ms] : [])))
 }
 
+/** How many witnesses must have cosigned the record of the decision before the call runs. `quorum`: what the ledger asks for. */
+export function witnessesOf(obligations: readonly Obligation[], quorum: number): number {
+  return Math.max(0, ...obligations.flatMap((one) => (one.kind === 'witnessed' ? [one.count ?? quorum] : [])))
+}
+
 const categoriesOf = (obligations: readonly Obligation[]) => obligations.flatMap((one) => (one.kind === 'redact' ? [one.category] : []))
 
 /**
  * Why the call can't run as the permit demands; undefined when it can. An enforcement point is told its obligations and
  * keeps them, or must not act: that is not ours to judge.
  */
-export function unmet(door: Door, obligations: readonly Obligation[]): string | undefined {
+export function unmet(door: Door, obligations: readonly Obligation[], witnesses?: Witnesses): string | undefined {
   if (door === 'api') return undefined
+  const witnessed = obligations.find((one) => one.kind === 'witnessed')
+  const { configured = 0, quorum = 0 } = witnesses ?? {}
+  if (witnessed && (configured === 0 || witnessesOf(obligations, quorum) > configured))
+    return `the policy ${witnessed.policy} asks for more witnesses than this ledger has, which is ${configured}`
   const sandbox = obligations.find((one) => one.kind === 'sandbox')
   if (sandbox) return `no sandbox profile ${sandbox.profile} is available here (policy ${sandbox.policy})`
   const unknown = categoriesOf(obligations).find((category) => !isRedactionCategory(category))

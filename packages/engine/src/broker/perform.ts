@@ -1,6 +1,7 @@
 /** What happens to an agent's call, top to bottom: identify, resolve, decide, hold, seal the intent, run, seal the outcome. */
 import { Fault, isId } from '@ephor/contract'
 import type { AgentPrincipal, FaultCode } from '@ephor/contract'
+import { beforeRun } from './before-run.ts'
 import type { Asking, Context } from './context.ts'
 import { factsOf, subjectsOf } from './facts.ts'
 import { hold } from './hold.ts'
@@ -19,8 +20,10 @@ import type { Verdict } from './verdict.ts'
 export async function perform(context: Context, call: Call, run: Run): Promise<Performed> {
   const asked = await ask(context, call)
   if (asked.kind !== 'permitted') return asked
-  const ended = await redactEnded(context.redactor, await runBounded(asked, run, call.signal), asked.obligations)
-  return sealOutcome(context, asked, ended)
+  const before = await beforeRun(context, asked, call.signal)
+  if ('fault' in before) return sealOutcome(context, asked, before)
+  const ended = await runBounded({ ...asked, ...before }, run, call.signal)
+  return sealOutcome(context, asked, await redactEnded(context.redactor, ended, asked.obligations))
 }
 
 /** The first half: the answer is durable before it is given, and nothing has run yet. */
@@ -38,6 +41,15 @@ async function askOnce(context: Context, call: Call): Promise<Asked> {
   if (call.parents?.some((parent) => !isId('dec', parent)))
     throw new Fault('REQUEST_INVALID', 'a parent is the id of a decision: dec_…', { where: '/parents' })
   const asking = { id: context.clock.id('dec'), at: context.clock.now(), who: await identify(context, call), call }
+  const forked = context.ledger.forked()
+  if (forked) {
+    // Neither an earlier answer nor an approval opens anything now; the refusal takes no idempotency key of another answer.
+    const { idempotencyKey: _, ...once } = call
+    const target = resolve(context.registry, asking)
+    const known = 'fault' in target ? target.known : target
+    const refused: Unresolved = { effect: 'deny', fault: 'LEDGER_FORKED', detail: forked.detail, ...(known ? { known } : {}) }
+    return sealIntent(context, { ...asking, call: once }, refused, refuse(refused))
+  }
   const earlier = call.idempotencyKey === undefined ? undefined : await repeated(context, asking, call.idempotencyKey)
   if (earlier) return earlier
   const target = resolve(context.registry, asking)
@@ -70,7 +82,7 @@ async function decide(context: Context, asking: Asking, target: Resolved): Promi
   const decision = await context.policy.decide(question)
   if (decision.effect !== 'hold') return toVerdict(decision, question)
   // Nobody is asked about a call that could not run once they have agreed.
-  const missing = unmet(call.door, decision.obligations)
+  const missing = unmet(call.door, decision.obligations, context.witnesses)
   if (missing === undefined) return hold(context, { asking, target, question, decision })
   const { reasons, version: policy, world, risk } = decision
   const answer = { question, decision }
@@ -92,12 +104,15 @@ async function sealWithinLimits(context: Context, asking: Asking, target: Resolv
   const { who, at } = asking
   const refuseFor = (fault: FaultCode, detail: string) =>
     sealIntent(context, asking, target, { ...verdict, effect: 'deny', fault, detail, part: undefined })
-  const missing = unmet(asking.call.door, verdict.obligations)
+  const missing = unmet(asking.call.door, verdict.obligations, context.witnesses)
   if (missing !== undefined) return refuseFor('OBLIGATION_UNMET', missing)
   const refuseOver = async () => refuseFor('BUDGET_EXHAUSTED', await context.budgets.explain(verdict.charges, subjectsOf(asking), at))
   if (isKnownOver(verdict)) return refuseOver()
   const over = context.limits.reserve(who.id, verdict.obligations, at)
   if (over) return refuseFor('OBLIGATION_UNMET', describeUsedUp(over, at))
+  // A call may have waited for people since it was asked.
+  const forked = context.ledger.forked()
+  if (forked) return refuseFor('LEDGER_FORKED', forked.detail)
   const { spends, part } = context.budgets.spend(verdict.charges, subjectsOf(asking), at)
   const { changes = [], entries = [] } = verdict.part ?? {}
   try {

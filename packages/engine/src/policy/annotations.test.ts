@@ -47,6 +47,7 @@ test('a mistyped term is told what was probably meant', () => {
 
 test('obligations are several by semicolons', () => {
   expect(parseObligations('review:5%')).toEqual([{ kind: 'review', percent: 5 }])
+  expect(parseObligations('witnessed; witnessed:2')).toEqual([{ kind: 'witnessed' }, { kind: 'witnessed', count: 2 }])
   expect(parseObligations('redact:ssn; sandbox:gvisor;limit:10/hour ; timeout:30s; log:full')).toEqual([
     { kind: 'redact', category: 'ssn' },
     { kind: 'sandbox', profile: 'gvisor' },
@@ -74,6 +75,10 @@ test.each([
   'review:0%',
   'review:101%',
   'review:5',
+  'witnessed:',
+  'witnessed:0',
+  'witnessed:21',
+  'witnessed:all',
 ])('the obligation "%s" is refused too', (text) => expect(parseObligations(text)).toHaveProperty('message'))
 
 test('controls are a list of ids, each once', () => {

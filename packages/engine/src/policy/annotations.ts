@@ -20,6 +20,7 @@ const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000,
 const HOUR = 3_600_000
 const DAY = 86_400_000
 const MAX_QUORUM = 20
+const MAX_WITNESSES = 20
 const NAME = /^[a-z][a-z0-9-]{0,62}$/
 
 const mistake = (part: string, message: string, suggestion?: string): Mistake => ({
@@ -102,6 +103,13 @@ const OBLIGATIONS: Record<string, (value: string) => ObligationTerm | Mistake | 
     /^(?:[1-9]\d?|100)%$/.test(value)
       ? { kind: 'review', percent: Number(value.slice(0, -1)) }
       : `review must be a share of 1% to 100% such as review:5%, not "${value}"`,
+  witnessed(value) {
+    if (value === '') return { kind: 'witnessed' }
+    const count = /^[1-9]\d?$/.test(value) ? Number(value) : Number.NaN
+    return count <= MAX_WITNESSES
+      ? { kind: 'witnessed', count }
+      : `witnessed must be a number of witnesses from 1 to ${MAX_WITNESSES} such as witnessed:2, not "${value}"`
+  },
   log: (value) => (value === 'full' ? { kind: 'log', level: 'full' } : `log can only be log:full, not "${value}"`),
 }
 
@@ -110,6 +118,7 @@ export function parseObligations(text: string): ObligationTerm[] | Mistake {
   const found: ObligationTerm[] = []
   for (const term of text.split(';').map((part) => part.trim())) {
     const [kind, value] = divide(term)
+    if (term.endsWith(':')) return mistake(term, `after the colon of "${term}" something is missing`)
     const parse = Object.hasOwn(OBLIGATIONS, kind) ? OBLIGATIONS[kind] : undefined
     if (!parse) return unknown(kind, 'an obligation', Object.keys(OBLIGATIONS), `:${value}`)
     const parsed = parse(value)

@@ -6,16 +6,19 @@ function slotOf(one: Obligation): string {
   if (one.kind === 'limit') return `limit ${one.per}`
   if (one.kind === 'redact') return `redact ${one.category}`
   if (one.kind === 'sandbox') return `sandbox ${one.profile}`
+  // What a ledger asks for is not known here, so it is compared with no number: both have to be met.
+  if (one.kind === 'witnessed') return one.count === undefined ? 'witnessed quorum' : 'witnessed count'
   return one.kind
 }
 
-const ORDER = ['timeout', 'limit minute', 'limit hour', 'limit day', 'redact', 'sandbox', 'log', 'review']
+const ORDER = ['timeout', 'limit minute', 'limit hour', 'limit day', 'redact', 'sandbox', 'log', 'review', 'witnessed']
 const rankOf = (one: Obligation) => ORDER.findIndex((slot) => slotOf(one).startsWith(slot))
 
 /** Lower is stricter; of equals, the policy whose id comes first is named. */
 function measureOf(one: Obligation): number {
   if (one.kind === 'limit') return one.count
   if (one.kind === 'timeout') return one.ms
+  if (one.kind === 'witnessed') return -(one.count ?? 0)
   return one.kind === 'review' ? -one.percent : 0
 }
 

@@ -103,6 +103,8 @@ export type Obligation =
   | { kind: 'log'; level: 'full'; policy: string }
   /** Of the calls that are permitted so, this share is put before a person afterwards. */
   | { kind: 'review'; percent: number; policy: string }
+  /** Before the tool runs, this many witnesses cosigned a checkpoint that covers the decision; as many as the ledger asks for when absent. */
+  | { kind: 'witnessed'; count?: number; policy: string }
 
 /** What a soft forbid asks of people. */
 export type Ask = {

@@ -29,7 +29,7 @@ export async function check(rooms: DoorRooms, who: AgentPrincipal, name: string 
       const decision = application.decide(...asked)
       const unmet =
         decision.effect === 'permit'
-          ? decision.obligations.find(({ kind }) => kind !== 'review' && !envoy.fulfils.includes(kind))
+          ? decision.obligations.find(({ kind }) => kind === 'witnessed' || (kind !== 'review' && !envoy.fulfils.includes(kind)))
           : undefined
       if (!unmet) return decision
       const { version, world, reasons } = decision
