@@ -82,3 +82,21 @@ function write(value: unknown, depth: number): string {
 export function canonicalize(value: unknown): string {
   return write(value, 0)
 }
+
+/** Whether the keys of every object inside are in the order of section 3.2.3, as they stand. */
+function keysInOrder(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  if (Array.isArray(value)) return value.every(keysInOrder)
+  return isSorted(Object.keys(value)) && Object.values(value).every(keysInOrder)
+}
+
+/**
+ * Whether a JSON text is the canonical one of its value.
+ * @param value what `JSON.parse` made of it
+ * @throws ProofError CANONICAL_INVALID for a value without a canonical form
+ */
+export function isCanonical(text: string, value: unknown): boolean {
+  // ECMAScript's own text is the canonical one if the keys were sorted and no half of a surrogate pair had to be escaped.
+  if (JSON.stringify(value) === text && !text.includes('\\ud') && keysInOrder(value)) return true
+  return canonicalize(value) === text
+}

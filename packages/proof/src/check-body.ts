@@ -1,6 +1,6 @@
 /** What one ledger body has to look like by itself and beside the ones before it. */
 import { fromUtf8 } from './bytes.ts'
-import { canonicalize } from './canonicalize.ts'
+import { isCanonical } from './canonicalize.ts'
 import { IdMemory } from './id-memory.ts'
 import { isKeyEntry } from './key-chain.ts'
 import type { KeyEntry } from './key-chain.ts'
@@ -62,7 +62,7 @@ export class BodyChecker {
     try {
       const text = fromUtf8(bytes)
       body = JSON.parse(text)
-      canonical = canonicalize(body) === text
+      canonical = isCanonical(text, body)
     } catch (error) {
       return { fault: 'ENTRY_INVALID', detail: `it is not JSON: ${(error as Error).message}` }
     }

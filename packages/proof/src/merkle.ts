@@ -10,6 +10,8 @@ export type TreeNode = { level: number; index: number }
 export type NodeReader = (nodes: readonly TreeNode[]) => Promise<Hash[]>
 
 const LEAF_PREFIX = Uint8Array.of(0)
+// Prefix and content in place: allocating for each of a million nodes costs as much as hashing them.
+const leaf = new Uint8Array(1 + 0xffff)
 const pair = new Uint8Array(65)
 pair[0] = 1
 
@@ -17,7 +19,9 @@ pair[0] = 1
 export const EMPTY_ROOT: Hash = sha256(new Uint8Array())
 
 export function leafHash(entry: Uint8Array): Hash {
-  return sha256(concatBytes(LEAF_PREFIX, entry))
+  if (entry.length >= leaf.length) return sha256(concatBytes(LEAF_PREFIX, entry))
+  leaf.set(entry, 1)
+  return sha256(leaf.subarray(0, entry.length + 1))
 }
 
 export function nodeHash(left: Hash, right: Hash): Hash {
