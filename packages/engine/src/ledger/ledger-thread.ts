@@ -4,6 +4,7 @@ import type { StoreExtension } from '@ephor/engine/kernel'
 import { leafHash, readCheckpoint, sameBytes, TileWriter, toHex, utf8 } from '@ephor/proof'
 import type { Hash, TilePlace } from '@ephor/proof'
 import type { Database } from 'better-sqlite3'
+import { scrubbing } from './erasure/scrub.ts'
 import type { LedgerExtensionOptions } from './extension.ts'
 import { loadTree } from './load-tree.ts'
 import type { PreparedEntry } from './prepare-entry.ts'
@@ -116,5 +117,5 @@ class LedgerThread implements StoreExtension {
 
 /** Called by the store's thread. */
 export function install(db: Database, options: unknown, tenant: string): StoreExtension {
-  return new LedgerThread(db, options as LedgerExtensionOptions, tenant)
+  return scrubbing(db, new LedgerThread(db, options as LedgerExtensionOptions, tenant))
 }

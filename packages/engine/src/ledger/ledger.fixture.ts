@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadKeys, makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
-import type { Store } from '@ephor/engine/kernel'
+import type { Clock, Store } from '@ephor/engine/kernel'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from './index.ts'
 import type { EntryDraft, Ledger, Signer } from './index.ts'
 
@@ -16,9 +16,9 @@ export function scratch(): string {
 }
 
 /** `module`: another extension module, which wraps the ledger's. */
-type WorldOptions = { module?: URL; signer?: Signer; tenant?: string }
+type WorldOptions = { module?: URL; signer?: Signer; tenant?: string; clock?: Clock }
 
-export async function openWorld(folder = scratch(), { module, signer, tenant = 'default' }: WorldOptions = {}): Promise<World> {
+export async function openWorld(folder = scratch(), { module, signer, tenant = 'default', clock = systemClock }: WorldOptions = {}): Promise<World> {
   const keys = loadKeys(join(folder, 'keys'))
   const file = join(folder, 'ephor.db')
   const outside = join(folder, 'checkpoint')
@@ -30,7 +30,7 @@ export async function openWorld(folder = scratch(), { module, signer, tenant = '
       keys,
       signer: signer ?? fileSigner(keys.ledger),
       origin: ORIGIN,
-      clock: systemClock,
+      clock,
       log: makeLog('silent'),
       outside,
     })
