@@ -26,9 +26,9 @@ export type Asking = {
   target: Published
   /** What the witness cosigned last, as far as is known. */
   known: number
-  proofOf(old: number, size: number): Promise<Hash[]>
+  proofOf: (old: number, size: number) => Promise<Hash[]>
   /** ms since 1970. */
-  now(): number
+  now: () => number
   signal: AbortSignal
 }
 

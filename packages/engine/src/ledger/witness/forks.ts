@@ -48,7 +48,9 @@ export async function rootAt(reads: ReadStore, size: number): Promise<Hash> {
   return foldSubtrees(await read(subtreesOf(0, size)))
 }
 
-const toFork = ({ ours_size: _, resolved_at, ...row }: ForkRow): Fork => ({ ...row, resolvedAt: resolved_at ?? undefined })
+function toFork({ size, root, theirs, ours, source, detail, at, resolved_at }: ForkRow): Fork {
+  return { size, root, theirs, ours, source, detail, at, resolvedAt: resolved_at ?? undefined }
+}
 
 /** With the lines of the ledger's keys alone, and no more than an entry holds. */
 function bare(note: string, keys: readonly TrustedKey[]): string {

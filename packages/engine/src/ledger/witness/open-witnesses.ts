@@ -1,6 +1,5 @@
 /** Has checkpoints cosigned by witnesses, behind the appends and never before them, and raises the alarm when too few do. */
 import type { Clock, Logger, Store } from '@ephor/engine/kernel'
-import { isoTime } from '@ephor/engine/kernel'
 import { makeConsistency, readCheckpoint, tileReader, toHex, verifyCosignature } from '@ephor/proof'
 import type { Hash } from '@ephor/proof'
 import { Fault } from '@ephor/contract'
@@ -127,6 +126,16 @@ export async function openWitnesses(options: WitnessesOptions): Promise<Witnesse
   const listStatus = (): WitnessStatus[] =>
     [...byId].map(([id, { key, url }]) => ({ name: key.name, url, ...(status.get(id) as Pick<WitnessStatus, 'size' | 'at' | 'failure'>) }))
 
+  async function hurry(): Promise<void> {
+    try {
+      await ledger.head()
+      settle()
+      rounds.hurry()
+    } catch (error) {
+      log.error({ err: error }, 'no checkpoint could be signed for a call that waits for witnesses')
+    }
+  }
+
   const onForeign = store.onForeign(() => {
     if (waiters.size > 0 || deadline.outage()) load(Math.min(...[...waiters].map(({ size }) => size), 0)).catch(failed('another replica'))
   })
@@ -164,14 +173,7 @@ export async function openWitnesses(options: WitnessesOptions): Promise<Witnesse
         }
         waiters.add(waiter)
         signal.addEventListener('abort', stop, { once: true })
-        ledger.head().then(
-          () => {
-            settle()
-            rounds.hurry()
-          },
-          (error: unknown) =>
-            log.error({ err: error, at: isoTime(clock.now()) }, 'no checkpoint could be signed for a call that waits for witnesses'),
-        )
+        void hurry()
       })
     },
     close() {

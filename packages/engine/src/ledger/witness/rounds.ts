@@ -84,16 +84,19 @@ export class Rounds {
       return
     }
     member.on = current
-    void this.#options.ask(member.id, current).then((isCosigned) => {
-      member.on = undefined
-      if (isCosigned) {
-        member.failures = 0
-        this.mark(current.size, member.id)
-      } else {
-        member.failedAt = performance.now()
-        member.notBefore = member.failedAt + this.#options.pauseMs * Math.min(MOST_PAUSES, 2 ** member.failures++)
-      }
-      this.#advance()
-    })
+    void this.#ask(member, current)
+  }
+
+  async #ask(member: Member, target: Published): Promise<void> {
+    const isCosigned = await this.#options.ask(member.id, target)
+    member.on = undefined
+    if (isCosigned) {
+      member.failures = 0
+      this.mark(target.size, member.id)
+    } else {
+      member.failedAt = performance.now()
+      member.notBefore = member.failedAt + this.#options.pauseMs * Math.min(MOST_PAUSES, 2 ** member.failures++)
+    }
+    this.#advance()
   }
 }

@@ -8,7 +8,7 @@ import { deleteOutage, insertOutage, readWitnessing } from './witness-store.ts'
 /** Of checkpoints that wait for cosignatures, in a long outage; the first is always kept. */
 const MAX_WAITING = 1000
 
-type Options = Pick<WitnessesOptions, 'store' | 'ledger' | 'quorum' | 'deadlineMs' | 'clock' | 'log'> & { status(): WitnessStatus[] }
+type Options = Pick<WitnessesOptions, 'store' | 'ledger' | 'quorum' | 'deadlineMs' | 'clock' | 'log'> & { status: () => WitnessStatus[] }
 
 export type Deadline = {
   outage(): Outage | undefined

@@ -40,7 +40,7 @@ export function readWitnessing(store: Store) {
         .where('tenant', '=', tenant)
         .groupBy('witness')
         .execute()
-      return new Map(rows.map(({ witness, size }) => [witness, Number(size)]))
+      return new Map(rows.map(({ witness, size }) => [witness, size]))
     },
     forks: () =>
       db

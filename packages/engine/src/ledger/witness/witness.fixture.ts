@@ -48,7 +48,10 @@ export async function fakeWitness(name = 'witness.test/w1') {
   }
 
   const server = createServer((request, response) => {
-    if (request.method === 'GET') return void response.writeHead(state.note === '' ? 404 : 200).end(state.note)
+    if (request.method === 'GET') {
+      response.writeHead(state.note === '' ? 404 : 200).end(state.note)
+      return
+    }
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
