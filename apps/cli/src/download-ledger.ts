@@ -6,6 +6,19 @@ import { tilePath, tilesOf } from '@ephor/proof'
 import { toFault } from '@ephor/sdk'
 import type { Connection } from './connection.ts'
 
+/** The timestamps of checkpoints up to a size, and beside each what was stamped. */
+async function listStamped(client: Connection['client'], upTo: number): Promise<string[]> {
+  const paths: string[] = []
+  for (let cursor: string | undefined; ;) {
+    const { items, next } = await client.listTimestamps({ query: { limit: '500', ...(cursor !== undefined && { cursor }) } })
+    paths.push(
+      ...items.filter(({ size }) => size <= upTo).flatMap(({ size }) => [`timestamps/${size}.checkpoint`, `timestamps/${size}.tsr`]),
+    )
+    if (next === undefined) return paths
+    cursor = next
+  }
+}
+
 /** @throws Fault CONFLICT when the folder holds something already: a copy is never mixed with anything else. */
 export async function downloadLedger({ url, options, client }: Connection, folder: string): Promise<{ size: number; files: number }> {
   if (existsSync(folder) && readdirSync(folder).length > 0)
@@ -21,8 +34,8 @@ export async function downloadLedger({ url, options, client }: Connection, folde
   const metadata = { format: 'ephor-ledger-export@v1', origin, verifierKey, exportedAt: new Date().toISOString() }
   write('ephor.json', `${JSON.stringify(metadata, undefined, 2)}\n`)
   write('ledger.vkey', `${verifierKey}\n`)
-  for (const place of tilesOf(size)) {
-    const path = tilePath(place)
+  const stamped = await listStamped(client, size)
+  for (const path of [...[...tilesOf(size)].map(tilePath), ...stamped]) {
     const bearer = await options.bearer?.()
     const response = await fetch(`${url}/ledger/${path}`, { headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` } })
     if (!response.ok) throw await toFault(response)

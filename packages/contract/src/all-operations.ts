@@ -9,6 +9,8 @@ import { healthOperations } from './health.ts'
 import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
 import { ledgerErasureOperations } from './ledger-erasure.ts'
+import { ledgerTimestampsOperations } from './ledger-timestamps.ts'
+import { ledgerErasureOperations } from './ledger-erasure.ts'
 import { ledgerSearchOperations } from './ledger-search.ts'
 import { outboxOperations } from './outbox.ts'
 import { policyOperations } from './policy.ts'
@@ -35,6 +37,8 @@ export const allOperations = {
   ...policyVersionsOperations,
   ...thresholdHealthOperations,
   ...budgetsOperations,
+  ...ledgerSearchOperations,
+  ...ledgerTimestampsOperations,
   ...ledgerOperations,
   ...ledgerErasureOperations,
   ...outboxOperations,

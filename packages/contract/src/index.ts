@@ -54,6 +54,9 @@ export { accessOperations } from './access.ts'
 export type { AccessMetadata } from './access.ts'
 export { allOperations } from './all-operations.ts'
 export { EntryView, HeadView, ledgerOperations } from './ledger.ts'
+export { ledgerTimestampsOperations, TimestampView } from './ledger-timestamps.ts'
+export { EXPORT_FORMATS, ledgerSearchOperations, SEARCH_FIELDS } from './ledger-search.ts'
+export type { SearchField } from './ledger-search.ts'
 export {
   ErasurePreview,
   ErasureReason,

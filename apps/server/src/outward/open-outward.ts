@@ -1,6 +1,7 @@
 /** What leaves the ledger for other systems, opened and mounted together. */
 import { readFileSync } from 'node:fs'
 import type { Authenticate, Clock, Logger, Store } from '@ephor/engine/kernel'
+import { httpAuthority, keepTimestamps, mountTimestamps } from '@ephor/engine/ledger'
 import { mountOutbox, openOutbox } from '@ephor/engine/outbox'
 import type { Vault } from '@ephor/engine/vault'
 import type { FastifyInstance } from 'fastify'
@@ -13,7 +14,7 @@ export type OutwardRooms = {
   vault: Pick<Vault, 'resolve'>
   clock: Clock
   log: Logger
-  settings: Pick<EffectiveSettings, 'outbox'>
+  settings: Pick<EffectiveSettings, 'outbox' | 'ledger'>
 }
 
 export type Outward = ReturnType<typeof openOutward>
@@ -24,21 +25,30 @@ function revealer(vault: Pick<Vault, 'resolve'>) {
     reference.startsWith('file:') ? readFileSync(reference.slice('file:'.length), 'utf8') : vault.resolve(reference)
 }
 
+/** @throws Fault SETTINGS_INVALID when the certificates of authorities can't be read */
+function openTimestamps({ settings, clock, ...rooms }: Omit<OutwardRooms, 'feed' | 'vault'> & { ledger: EventFeed['ledger'] }) {
+  const { url, ca, every } = settings.ledger.timestamps
+  const authority = url !== undefined && ca !== undefined ? httpAuthority({ url, ca, clock }) : undefined
+  return keepTimestamps({ ...rooms, clock, authority, everyMs: every })
+}
+
 export function openOutward({ store, feed, vault, clock, log, settings }: OutwardRooms) {
   const { ledger } = feed
-  const reveal = revealer(vault)
-  const outbox = openOutbox({ store, ledger, clock, log, sinks: settings.outbox, reveal })
+  const timestamps = openTimestamps({ store, ledger, clock, log, settings })
+  const outbox = openOutbox({ store, ledger, clock, log, sinks: settings.outbox, reveal: revealer(vault) })
   const stopListening = feed.onAppend(() => outbox.wake())
   return {
     outbox,
-    warnings: () => outbox.warnings(),
+    timestamps,
+    warnings: async () => [...(await outbox.warnings()), ...timestamps.warnings()],
     async close() {
       stopListening()
-      await outbox.close()
+      await Promise.all([outbox.close(), timestamps.close()])
     },
   }
 }
 
-export function mountOutward(app: FastifyInstance, { outbox }: Outward, authenticate: Authenticate): void {
+export function mountOutward(app: FastifyInstance, { outbox, timestamps }: Outward, authenticate: Authenticate): void {
   mountOutbox(app, outbox, authenticate)
+  mountTimestamps(app, timestamps, authenticate)
 }

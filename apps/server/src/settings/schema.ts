@@ -126,6 +126,24 @@ export type SettingName = { path: string; environment: string; flag: string; des
 
 function words(path: string): string[] {
   return path.split(/[.]|(?=[A-Z])/).map((word) => word.toLowerCase())
+  ledger: z
+    .strictObject({
+      timestamps: z
+        .strictObject({
+          url: z
+            .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+            .optional()
+            .describe('The RFC 3161 authority that stamps checkpoints; none unless set.'),
+          ca: z.string().min(1).optional().describe('The file of certificates (PEM) that are trusted to issue those of authorities.'),
+          every: duration
+            .pipe(z.number().min(60_000, 'must be at least 1m'))
+            .default(3_600_000)
+            .describe('How often a checkpoint is stamped, when the ledger grew.'),
+        })
+        .refine(({ url, ca }) => (url === undefined) === (ca === undefined), 'has url and ca together or neither')
+        .prefault({}),
+    })
+    .prefault({}),
 }
 
 function inner(schema: z.core.$ZodType): z.core.$ZodType {

@@ -10,8 +10,15 @@ import type { ReadStore } from './store.ts'
 
 const FORMAT = 'ephor-ledger-export@v1'
 
-/** `note`: the checkpoint that the export will have. `at`: ms since 1970. */
-export type ExportOf = { chain: KeyChain; note: string; at: number }
+export type ExportedFile = { path: string; bytes: Uint8Array }
+
+/** `note`: the checkpoint that the export will have. `at`: ms since 1970. `beside`: what is published with the log. */
+export type ExportOf = { chain: KeyChain; note: string; at: number; beside: AsyncIterable<ExportedFile> }
+
+/** The text of `ephor.json`. `at`: ms since 1970. */
+export function exportMetadata(origin: string, verifierKey: string, at: number): string {
+  return `${JSON.stringify({ format: FORMAT, origin, verifierKey, exportedAt: isoTime(at) }, undefined, 2)}\n`
+}
 
 async function readIfThere(file: string): Promise<string | undefined> {
   return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -68,8 +75,7 @@ export async function exportLedger(reads: ReadStore, of: ExportOf, folder: strin
     await writeFile(file, content)
     files++
   }
-  const metadata = { format: FORMAT, origin: of.chain.origin, verifierKey, exportedAt: isoTime(of.at) }
-  await write('ephor.json', `${JSON.stringify(metadata, undefined, 2)}\n`)
+  await write('ephor.json', exportMetadata(of.chain.origin, verifierKey, of.at))
   await write('ledger.vkey', `${verifierKey}\n`)
   const paths = new Set<string>()
   for (const place of tilesOf(size)) {
@@ -79,6 +85,7 @@ export async function exportLedger(reads: ReadStore, of: ExportOf, folder: strin
     await write(path, bytes)
     paths.add(path)
   }
+  for await (const { path, bytes } of of.beside) await write(path, bytes)
   // The checkpoint last and at once: until then the folder is what it was.
   await write('checkpoint.new', of.note)
   await rename(join(folder, 'checkpoint.new'), join(folder, 'checkpoint'))

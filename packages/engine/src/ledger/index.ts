@@ -24,3 +24,7 @@ export type { Entry, EntryDraft, Head, Ledger, Part, PayloadDraft, Published } f
 export { writeDurably } from './write-durably.ts'
 export { openWitnesses } from './witness/open-witnesses.ts'
 export type { Comparison, Fork, Forks, Outage, Witness, Witnesses, WitnessStatus } from './witness/types.ts'
+export { httpAuthority } from './timestamps/http-authority.ts'
+export { keepTimestamps } from './timestamps/keep-timestamps.ts'
+export type { Timestamps } from './timestamps/keep-timestamps.ts'
+export { mountTimestamps } from './timestamps/routes.ts'

@@ -19,6 +19,7 @@ import { checkKey, commitmentsOf, openTogether, readSealed, readTogether } from 
 import type { Signer } from './signers/signer.ts'
 import { readStore } from './store.ts'
 import { toEntry } from './to-entry.ts'
+import { stampedFile, stampedFiles } from './timestamps/stamped-files.ts'
 import type { EntryDraft, Ledger } from './types.ts'
 import { openForks, withCosignatures } from './witness/forks.ts'
 
@@ -135,12 +136,13 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
       return makeProof(reads, toEntry(row), await withCosignatures(store, (await integrator.run()).note))
     },
     async file(path) {
-      const bytes = await readFile(reads, chain.current.vkey, path)
+      const bytes = (await stampedFile(store, path)) ?? (await readFile(reads, chain.current.vkey, path))
       return bytes && path === 'checkpoint' ? utf8(await withCosignatures(store, fromUtf8(bytes))) : bytes
     },
     async exportTo(folder) {
-      const note = await withCosignatures(store, (await integrator.run()).note)
-      return exportLedger(reads, { chain, note, at: clock.now() }, folder)
+      const { size, note } = await integrator.run()
+      const beside = stampedFiles(store, { upTo: size })
+      return exportLedger(reads, { chain, note: await withCosignatures(store, note), at: clock.now(), beside }, folder)
     },
     onCheckpoint: (listener) => integrator.on(listener),
     async close() {

@@ -8,7 +8,7 @@ import type { Ledger } from './types.ts'
 /** Where the files of the log are: a client that copies them has what `exportTo` writes, but for `ephor.json`. */
 const FILES = '/ledger/'
 
-function parseCursor(cursor: string | undefined): number {
+export function parseCursor(cursor: string | undefined): number {
   if (cursor === undefined) return -1
   if (!/^(0|[1-9][0-9]{0,14})$/.test(cursor)) throw new Fault('REQUEST_INVALID', 'not a cursor of this list', { where: 'query/cursor' })
   return Number(cursor)
@@ -43,10 +43,11 @@ export function mountLedger(app: FastifyInstance, ledger: Ledger, authenticate: 
       const bytes = await ledger.file(path)
       if (!bytes) throw new Fault('NOT_FOUND', 'the log has no such file')
       const tile = path.startsWith('tile/')
-      // A tile never changes; the checkpoint always may.
+      const stamp = path.endsWith('.tsr')
+      // A tile or a timestamp never changes; the checkpoint always may.
       return await reply
-        .header('cache-control', tile ? 'private, max-age=31536000, immutable' : 'no-cache')
-        .type(tile ? 'application/octet-stream' : 'text/plain; charset=utf-8')
+        .header('cache-control', tile || stamp ? 'private, max-age=31536000, immutable' : 'no-cache')
+        .type(tile ? 'application/octet-stream' : stamp ? 'application/timestamp-reply' : 'text/plain; charset=utf-8')
         .send(Buffer.from(bytes))
     } catch (error) {
       return sendFault(reply, error)

@@ -71,7 +71,7 @@ export interface Ledger {
   head(): Promise<Head>
   /** A c2sp.org/tlog-proof@v1 text. @throws Fault NOT_FOUND when there is no such entry. */
   proof(seq: number): Promise<string>
-  /** One file of the tiled log: `checkpoint`, `tile/…`, `tile/entries/…`, `ledger.vkey`; undefined when there is no such file. */
+  /** One file of the tiled log: `checkpoint`, `tile/…`, `tile/entries/…`, `ledger.vkey`, `timestamps/…`; undefined when there is no such file. */
   file(path: string): Promise<Uint8Array | undefined>
   /**
    * Writes a self-contained copy that `ephor-verify` checks; an earlier export of this ledger is brought up to date.
