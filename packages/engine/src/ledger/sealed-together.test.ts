@@ -1,10 +1,10 @@
 /** Payloads of one subject are sealed in one envelope: each opens by itself, and none can be passed off as another. */
 import { makeId } from '@ephor/contract'
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openSealed } from './index.ts'
-import { openWorld } from './ledger.fixture.ts'
+import { alter, openWorld } from './ledger.fixture.ts'
 import type { World } from './ledger.fixture.ts'
+import { readStore } from './store.ts'
 
 const ID = makeId('dec', 0, new Uint8Array(10))
 
@@ -20,10 +20,8 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-function change(statement: string): void {
-  const db = new Database(world.file)
-  expect(db.prepare(statement).run().changes).toBe(1)
-  db.close()
+async function change(statement: string): Promise<void> {
+  expect(await alter(world.folder, statement)).toBe(1)
 }
 
 test('each opens by its name, one envelope a subject', async () => {
@@ -32,16 +30,19 @@ test('each opens by its name, one envelope a subject', async () => {
   await expect(world.ledger.payload(0, 'note')).resolves.toBe('from a person')
   await expect(world.ledger.payload(0, 'in')).resolves.toBeUndefined()
   await expect(world.ledger.payload(0, 'input facts')).resolves.toBeUndefined()
-  const db = new Database(world.file, { readonly: true })
-  expect(db.prepare('SELECT name, substr(subject, 1, 5) AS subject FROM ledger_payload ORDER BY subject').all()).toEqual([
-    { name: 'input facts', subject: 'agt_1' },
-    { name: 'note', subject: 'per_1' },
-  ])
-  db.close()
+  const rows = await readStore(world.store).payloads(0, 0, ['input', 'note'])
+  const stored = rows.map(({ name, subject }) => ({ name, subject: subject.slice(0, 5) }))
+  expect(stored).toHaveLength(2)
+  expect(stored).toEqual(
+    expect.arrayContaining([
+      { name: 'input facts', subject: 'agt_1' },
+      { name: 'note', subject: 'per_1' },
+    ]),
+  )
 })
 
 test('a key that is missing takes what it sealed, and nothing else', async () => {
-  change("DELETE FROM ledger_key WHERE substr(subject, 1, 6) = 'agt_1/'")
+  await change("DELETE FROM ledger_key WHERE substr(subject, 1, 6) = 'agt_1/'")
   await world.close()
   world = await openWorld(world.folder)
   await expect(world.ledger.payload(0, 'input')).rejects.toThrow('no entry says that it was destroyed')
@@ -52,7 +53,7 @@ test('a key that is missing takes what it sealed, and nothing else', async () =>
 test.each(['facts input', 'input', 'facts', 'input facts note', 'input  facts', 'input facts facts'])(
   'an envelope renamed to “%s” opens nothing that it is not',
   async (name) => {
-    change(`UPDATE ledger_payload SET name = '${name}' WHERE substr(subject, 1, 6) = 'agt_1/'`)
+    await change(`UPDATE ledger_payload SET name = '${name}' WHERE substr(subject, 1, 6) = 'agt_1/'`)
     for (const one of ['input', 'facts'])
       await expect(world.ledger.payload(0, one)).rejects.toThrow(/STORE_CORRUPT|does not open|missing|committed/)
   },

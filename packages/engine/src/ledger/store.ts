@@ -68,7 +68,8 @@ export function writeStore(db: Database, tenant: string) {
 
 export type WriteStore = ReturnType<typeof writeStore>
 
-const holds = (name: string) => sql<SqlBool>`instr(' ' || name || ' ', ${` ${name} `}) > 0`
+/** SQLite and PostgreSQL have no function in common that finds a text: what is left when it is taken out says it. */
+const holds = (name: string) => sql<SqlBool>`replace(' ' || name || ' ', ${` ${name} `}, '') <> ' ' || name || ' '`
 
 /** Queries on the reading connection. */
 export function readStore(store: Store) {

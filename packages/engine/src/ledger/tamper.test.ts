@@ -2,9 +2,8 @@
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { verifyLog } from '@ephor/proof'
-import Database from 'better-sqlite3'
 import { beforeAll, expect, test } from 'vitest'
-import { appendMany, decision, openWorld, scratch } from './ledger.fixture.ts'
+import { alter, appendMany, copyStore, copyWorld, decision, openWorld, scratch, testsPostgres } from './ledger.fixture.ts'
 import type { World } from './ledger.fixture.ts'
 
 /** A closed ledger of 600 entries: two full tiles, and 88 entries in the tail. */
@@ -17,30 +16,11 @@ beforeAll(async () => {
   await world.close()
 })
 
-function copyOf(folder: string): string {
-  const copy = scratch()
-  rmSync(join(copy, 'keys'), { recursive: true, force: true })
-  for (const name of ['ephor.db', 'checkpoint']) copyFileSync(join(folder, name), join(copy, name))
-  return copy
-}
-
-async function openCopy(folder: string): Promise<World> {
-  const { cpSync } = await import('node:fs')
-  cpSync(join(original, 'keys'), join(folder, 'keys'), { recursive: true })
-  return openWorld(folder)
-}
-
-function alter(folder: string, sql: string): void {
-  const db = new Database(join(folder, 'ephor.db'))
-  expect(db.prepare(sql).run().changes).toBeGreaterThan(0)
-  db.close()
-}
-
 /** What an honest operator does: start, look something up, export, verify. Answers where it stopped. */
 async function useIt(folder: string): Promise<string> {
   let world: World
   try {
-    world = await openCopy(folder)
+    world = await openWorld(folder)
   } catch (error) {
     return `start: ${(error as { code?: string }).code}`
   }
@@ -64,7 +44,7 @@ async function useIt(folder: string): Promise<string> {
 }
 
 test('a ledger that nobody touched opens, reads and verifies', async () => {
-  expect(await useIt(copyOf(original))).toBe('verified')
+  expect(await useIt(await copyWorld(original))).toBe('verified')
 })
 
 const OLD = 'seq = 5'
@@ -77,15 +57,15 @@ test.each([
   ['entry.seq of an old entry', 'read: gone', `UPDATE ledger_entry SET seq = -1 WHERE ${OLD}`],
   ['entry.id', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET id = 'x' WHERE ${TAIL}`],
   ['entry.id of an old entry', 'use: STORE_CORRUPT', `UPDATE ledger_entry SET id = 'x' WHERE ${OLD}`],
-  ['entry.leaf_hash', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET leaf_hash = zeroblob(32) WHERE ${TAIL}`],
-  ['entry.leaf_hash of an old entry', 'use: STORE_CORRUPT', `UPDATE ledger_entry SET leaf_hash = zeroblob(32) WHERE ${OLD}`],
+  ['entry.leaf_hash', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET leaf_hash = ZEROS(32) WHERE ${TAIL}`],
+  ['entry.leaf_hash of an old entry', 'use: STORE_CORRUPT', `UPDATE ledger_entry SET leaf_hash = ZEROS(32) WHERE ${OLD}`],
   ['entry.body', 'start: LEDGER_FORKED', `UPDATE ledger_entry SET body = replace(body, 'permit', 'forbid') WHERE ${TAIL}`],
   ['entry.body of an old entry', 'use: STORE_CORRUPT', `UPDATE ledger_entry SET body = replace(body, 'permit', 'forbid') WHERE ${OLD}`],
   ['payload.tenant', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET tenant = 'x' WHERE ${OLD}`],
   ['payload.seq', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET seq = 9999 WHERE ${OLD}`],
   ['payload.name', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET name = 'x' WHERE ${OLD}`],
   ['payload.subject', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET subject = 'x' WHERE ${OLD}`],
-  ['payload.sealed', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET sealed = zeroblob(80) WHERE ${OLD}`],
+  ['payload.sealed', 'use: STORE_CORRUPT', `UPDATE ledger_payload SET sealed = ZEROS(80) WHERE ${OLD}`],
   [
     'the payload of another entry',
     'use: STORE_CORRUPT',
@@ -94,12 +74,12 @@ test.each([
   ['key.tenant', 'use: STORE_CORRUPT', "UPDATE ledger_key SET tenant = 'x'"],
   ['key.subject', 'use: STORE_CORRUPT', "UPDATE ledger_key SET subject = 'x'"],
   ['a key, dropped', 'use: STORE_CORRUPT', 'DELETE FROM ledger_key'],
-  ['key.sealed', 'use: STORE_CORRUPT', 'UPDATE ledger_key SET sealed = zeroblob(60)'],
+  ['key.sealed', 'use: STORE_CORRUPT', 'UPDATE ledger_key SET sealed = ZEROS(60)'],
   ['tile.tenant', 'start: LEDGER_FORKED', "UPDATE ledger_tile SET tenant = 'x' WHERE level = 0 AND n = 2"],
   ['tile.level', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET level = 7 WHERE level = 1'],
   ['tile.n', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET n = 99 WHERE level = 0 AND n = 2'],
-  ['tile.hashes', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET hashes = zeroblob(length(hashes)) WHERE level = 1'],
-  ['tile.hashes of an old tile', 'use: STORE_CORRUPT', 'UPDATE ledger_tile SET hashes = zeroblob(8192) WHERE level = 0 AND n = 0'],
+  ['tile.hashes', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET hashes = ZEROS(64) WHERE level = 1'],
+  ['tile.hashes of an old tile', 'use: STORE_CORRUPT', 'UPDATE ledger_tile SET hashes = ZEROS(8192) WHERE level = 0 AND n = 0'],
   ['checkpoint.tenant', 'start: LEDGER_FORKED', "UPDATE ledger_checkpoint SET tenant = 'x'"],
   ['checkpoint.size', 'start: LEDGER_FORKED', 'UPDATE ledger_checkpoint SET size = 599'],
   ['checkpoint.note', 'start: LEDGER_FORKED', "UPDATE ledger_checkpoint SET note = replace(note, char(10) || '600', char(10) || '590')"],
@@ -107,33 +87,33 @@ test.each([
   ['an old entry, dropped', 'read: gone', `DELETE FROM ledger_entry WHERE ${OLD}`],
   ['the checkpoint, dropped', 'start: LEDGER_FORKED', 'DELETE FROM ledger_checkpoint'],
 ])('a change of %s is noticed (%s)', async (_, noticed, sql) => {
-  const folder = copyOf(original)
-  alter(folder, sql)
+  const folder = await copyWorld(original)
+  expect(await alter(folder, sql)).toBeGreaterThan(0)
   expect(await useIt(folder)).toBe(noticed)
 })
 
 test('yesterday’s database file under today’s checkpoint is refused', async () => {
-  const folder = copyOf(original)
-  const world = await openCopy(folder)
+  const folder = await copyWorld(original)
+  const world = await openWorld(folder)
   await appendMany(world.ledger, 10, 'today')
   await world.close()
-  copyFileSync(join(original, 'ephor.db'), join(folder, 'ephor.db'))
+  await copyStore(original, folder)
   await expect(openWorld(folder)).rejects.toThrow('the store ends at 600 entries, but 610 were signed')
 })
 
 test('an empty database file under a checkpoint is refused', async () => {
-  const folder = copyOf(original)
-  rmSync(join(folder, 'ephor.db'))
-  await expect(openCopy(folder)).rejects.toThrow('the store is empty')
+  const folder = await copyWorld(original)
+  rmSync(join(folder, testsPostgres ? 'store.url' : 'store.db'))
+  await expect(openWorld(folder)).rejects.toThrow('the store is empty')
 })
 
 test('another history of the same length is refused, though the same key signed it', async () => {
-  const [one, two] = [copyOf(original), copyOf(original)]
+  const [one, two] = [await copyWorld(original), await copyWorld(original)]
   for (const [folder, prefix] of [
     [one, 'one'],
     [two, 'two'],
   ] as const) {
-    const world = await openCopy(folder)
+    const world = await openWorld(folder)
     await appendMany(world.ledger, 20, prefix)
     await world.close()
   }
@@ -142,17 +122,17 @@ test('another history of the same length is refused, though the same key signed 
 })
 
 test('a ledger whose outside checkpoint was removed is refused until a trusted one is put there', async () => {
-  const folder = copyOf(original)
+  const folder = await copyWorld(original)
   rmSync(join(folder, 'checkpoint'))
-  await expect(openCopy(folder)).rejects.toThrow('its checkpoint outside is missing')
+  await expect(openWorld(folder)).rejects.toThrow('its checkpoint outside is missing')
   copyFileSync(join(original, 'checkpoint'), join(folder, 'checkpoint'))
   await (await openWorld(folder)).close()
 })
 
 test('an outside checkpoint that is damaged or of another key is refused', async () => {
-  const folder = copyOf(original)
+  const folder = await copyWorld(original)
   writeFileSync(join(folder, 'checkpoint'), 'nonsense')
-  await expect(openCopy(folder)).rejects.toThrow('not one of this ledger and key')
+  await expect(openWorld(folder)).rejects.toThrow('not one of this ledger and key')
   const other = await openWorld(scratch())
   await other.close()
   copyFileSync(other.outside, join(folder, 'checkpoint'))
@@ -160,8 +140,8 @@ test('an outside checkpoint that is damaged or of another key is refused', async
 })
 
 test('a store that is ahead of its outside checkpoint opens: the crash came between the two', async () => {
-  const folder = copyOf(original)
-  const world = await openCopy(folder)
+  const folder = await copyWorld(original)
+  const world = await openWorld(folder)
   await world.ledger.append({ changes: [], entries: [decision('late')] })
   await world.close()
   copyFileSync(join(original, 'checkpoint'), join(folder, 'checkpoint'))
