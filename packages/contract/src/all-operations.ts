@@ -8,10 +8,9 @@ import { eventsOperations } from './events.ts'
 import { healthOperations } from './health.ts'
 import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
-import { ledgerErasureOperations } from './ledger-erasure.ts'
+import { ledgerSearchOperations } from './ledger-search.ts'
 import { ledgerTimestampsOperations } from './ledger-timestamps.ts'
 import { ledgerErasureOperations } from './ledger-erasure.ts'
-import { ledgerSearchOperations } from './ledger-search.ts'
 import { outboxOperations } from './outbox.ts'
 import { policyOperations } from './policy.ts'
 import { policyAnalysisOperations } from './policy-analysis.ts'
@@ -37,12 +36,11 @@ export const allOperations = {
   ...policyVersionsOperations,
   ...thresholdHealthOperations,
   ...budgetsOperations,
+  ...ledgerOperations,
   ...ledgerSearchOperations,
   ...ledgerTimestampsOperations,
-  ...ledgerOperations,
   ...ledgerErasureOperations,
   ...outboxOperations,
-  ...ledgerSearchOperations,
   ...eventsOperations,
   ...healthOperations,
 }

@@ -66,5 +66,3 @@ export {
   RetentionRules,
   RetentionView,
 } from './ledger-erasure.ts'
-export { EXPORT_FORMATS, ledgerSearchOperations, SEARCH_FIELDS } from './ledger-search.ts'
-export type { SearchField } from './ledger-search.ts'
