@@ -16,7 +16,7 @@ export {
   verifyCosignature,
 } from './cosignature.ts'
 export type { CosignerKey, Cosignatures, UncheckedSignature } from './cosignature.ts'
-export { dssePreAuth, parseDsse, signDsse, verifyDsse } from './dsse.ts'
+export { dssePreAuth, parseDsse, readDssePayload, signDsse, verifyDsse } from './dsse.ts'
 export type { DsseEnvelope } from './dsse.ts'
 export type { Sign } from './ed25519.ts'
 export { EVIDENCE_PAYLOAD_TYPE, EVIDENCE_PREDICATE_TYPE, evidencePayload, signEvidence } from './evidence.ts'
