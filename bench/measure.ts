@@ -7,7 +7,8 @@ function percentile(sorted: readonly number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN
 }
 
-function toFigures(latencies: number[], elapsedMs: number): Figures {
+/** @param latencies in ms, of all that ended in `elapsedMs` */
+export function toFigures(latencies: readonly number[], elapsedMs: number): Figures {
   const sorted = latencies.toSorted((a, b) => a - b)
   const round = (n: number) => Math.round(n * 1000) / 1000
   return {
@@ -18,15 +19,24 @@ function toFigures(latencies: number[], elapsedMs: number): Figures {
   }
 }
 
+export type Duration = { warmupMs: number; ms: number }
+type Once = (caller: number, turn: number) => Promise<unknown>
+
 /**
  * Callers that each wait for their answer before they ask again.
  * @param warmupMs calls that begin in this time are not counted
  */
-export async function closedLoop(
+export async function closedLoop(callers: number, duration: Duration, once: Once): Promise<Figures> {
+  const { latencies, elapsedMs } = await latenciesOf(callers, duration, once)
+  return toFigures(latencies, elapsedMs)
+}
+
+/** The same, call by call in ms, for those who put several processes together. */
+export async function latenciesOf(
   callers: number,
-  { warmupMs, ms }: { warmupMs: number; ms: number },
-  once: (caller: number, turn: number) => Promise<unknown>,
-): Promise<Figures> {
+  { warmupMs, ms }: Duration,
+  once: Once,
+): Promise<{ latencies: number[]; elapsedMs: number }> {
   const latencies: number[] = []
   const begin = performance.now() + warmupMs
   const end = begin + ms
@@ -39,7 +49,7 @@ export async function closedLoop(
     }
   }
   await Promise.all(Array.from({ length: callers }, (_, id) => caller(id)))
-  return toFigures(latencies, performance.now() - begin)
+  return { latencies, elapsedMs: performance.now() - begin }
 }
 
 export function machine() {
