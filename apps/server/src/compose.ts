@@ -12,7 +12,17 @@ import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gatewa
 import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
 import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
 import type { JsonObject, Keys, Logger } from '@ephor/engine/kernel'
-import { fileSigner, ledgerExtension, ledgerMigrations, mountLedger, mountSearch, openLedger, openSearch } from '@ephor/engine/ledger'
+import {
+  fileSigner,
+  ledgerExtension,
+  ledgerMigrations,
+  mountExports,
+  mountLedger,
+  mountSearch,
+  openExports,
+  openLedger,
+  openSearch,
+} from '@ephor/engine/ledger'
 import {
   declaredBudgets,
   mountPolicy,
@@ -20,8 +30,8 @@ import {
   mountPolicyQuestions,
   openApplications,
   openPolicy,
+  openReasons,
   policyMigrations,
-  reasonTexts,
   reportTests,
 } from '@ephor/engine/policy'
 import type { PolicyFiles } from '@ephor/engine/policy'
@@ -125,8 +135,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     const driftEveryMs = settings.backtests.driftEvery
     const backtests = await openBacktests({ store, ledger, policy, clock, log, driftEveryMs })
     closers.push(() => backtests.close())
-    const reasons = async (version: string) => reasonTexts((await policy.versions.files(version)) ?? {})
-    const search = await openSearch({ store, log, reasons })
+    const search = await openSearch({ store, log, reasons: openReasons(store) })
     closers.push(() => search.close())
     const thresholds = openThresholds({ ledger, policy, clock })
     const backtestOf = async (version: string) => {
@@ -264,6 +273,7 @@ export function buildApp(
   mountBroker(app, rooms.broker, authenticate)
   mountLedger(app, rooms.ledger, authenticate)
   mountSearch(app, rooms.search, authenticate)
+  mountExports(app, { ...rooms, exports: openExports(rooms) }, authenticate)
   mountOutward(app, rooms.outward, authenticate)
   mountAuthzen(app, { ...rooms, origin: origins.own }, authenticate)
   mountEnvoy(app, { ...rooms, origin: origins.own }, (bearer) => identifyAgent(rooms, bearer))

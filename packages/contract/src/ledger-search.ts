@@ -42,8 +42,9 @@ export const SearchFilters = z.object({
   until: Time.optional().describe('Before this time (RFC 3339).'),
 })
 
+/** JSON Lines, CloudEvents 1.0 and OCSF 1.8 (a line each), CSV (RFC 4180), signed evidence (in-toto in DSSE). */
 export const EXPORT_FORMATS = ['jsonl', 'cloudevents', 'ocsf', 'csv', 'bundle'] as const
-export const ExportFormat = z.enum(EXPORT_FORMATS)
+const ExportFormat = z.enum(EXPORT_FORMATS)
 
 export const SearchStatus = z.object({
   entries: z.number().int().describe('In the ledger.'),
@@ -88,7 +89,16 @@ export const ledgerSearchOperations = {
     summary: 'Writes entries out in a format of others, or as signed evidence; leaves an entry of who took what',
     tag: 'ledger',
     who: 'person',
-    query: SearchFilters.extend({ format: ExportFormat }),
+    query: SearchFilters.extend({
+      format: ExportFormat,
+      after: z.coerce
+        .number()
+        .int()
+        .min(-1)
+        .max(Number.MAX_SAFE_INTEGER)
+        .optional()
+        .describe('Only entries behind this place: where the last export ended.'),
+    }),
     response: z.string().describe('In the format that was asked for.'),
     stream: true,
     media: 'application/octet-stream',

@@ -7,6 +7,7 @@ import { checkOutside } from './check-outside.ts'
 import { DataKeys } from './data-keys.ts'
 import type { DataKey } from './data-keys.ts'
 import { exportLedger } from './export-ledger.ts'
+import { makeEvidence } from './exports/make-evidence.ts'
 import type { Appended, LedgerAttachment } from './ledger-thread.ts'
 import { Integrator } from './integrate.ts'
 import { openKeys } from './keys/change-keys.ts'
@@ -144,6 +145,8 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
       const beside = stampedFiles(store, { upTo: size })
       return exportLedger(reads, { chain, note: await withCosignatures(store, note), at: clock.now(), beside }, folder)
     },
+    evidence: async (request) =>
+      makeEvidence({ reads, chain, signers }, await withCosignatures(store, (await integrator.run()).note), request),
     onCheckpoint: (listener) => integrator.on(listener),
     async close() {
       unfollow()

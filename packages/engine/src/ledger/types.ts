@@ -1,7 +1,8 @@
 /** What the ledger takes and gives. */
 import type { Change, Json, JsonObject } from '@ephor/engine/kernel'
-import type { Receipt } from '@ephor/proof'
+import type { DsseEnvelope, Receipt } from '@ephor/proof'
 import type { DataKeys } from './data-keys.ts'
+import type { EvidenceRequest } from './exports/make-evidence.ts'
 import type { LedgerKeys } from './keys/change-keys.ts'
 import type { SealedEntries, SealedQuery } from './sealed-entries.ts'
 import type { Forks } from './witness/types.ts'
@@ -79,6 +80,11 @@ export interface Ledger {
    * @throws Fault CONFLICT when the folder holds anything else.
    */
   exportTo(folder: string): Promise<{ size: number; files: number }>
+  /**
+   * Signs entries, each with its proof, as an in-toto statement in a DSSE envelope: what `verifyEvidence` checks.
+   * @throws Fault STORE_CORRUPT when the tree does not prove one of them; SIGNER_UNAVAILABLE
+   */
+  evidence(request: EvidenceRequest): Promise<DsseEnvelope>
   /** Called after each publication, and never twice for one; it must not throw. @returns what ends it */
   onCheckpoint(listener: (published: Published) => void): () => void
   /** Two histories of this ledger, under its key: found, recorded and resolved here. */

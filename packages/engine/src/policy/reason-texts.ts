@@ -1,5 +1,8 @@
 /** What the policies of a version say for themselves: their `@reason` texts by id, read without parsing Cedar. */
+import type { Store } from '@ephor/engine/kernel'
+import { versionOf } from './digest.ts'
 import { scanPolicies } from './scan-policies.ts'
+import { readFiles } from './store.ts'
 import type { PolicyFiles } from './types.ts'
 
 /** Annotations stand before the policy's effect, in any order. */
@@ -29,4 +32,12 @@ export function reasonTexts(files: PolicyFiles): Record<string, string> {
     }
   }
   return Object.fromEntries(texts)
+}
+
+/** @returns what reads the texts of a version from a store; none for a version that is not kept, or not what its digest says */
+export function openReasons(store: Store): (version: string) => Promise<Record<string, string>> {
+  return async (version) => {
+    const files = await readFiles(store, version)
+    return files && versionOf(files) === version ? reasonTexts(files) : {}
+  }
 }

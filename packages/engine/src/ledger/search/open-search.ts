@@ -4,7 +4,7 @@ import type { Logger, Store } from '@ephor/engine/kernel'
 import type { Entry } from '../types.ts'
 import { readCursor, toCursor, toQuery } from './search-query.ts'
 import type { Filters, Order, Query } from './search-query.ts'
-import { openSource, rememberReasons } from './search-source.ts'
+import { openSource, rememberReasons, scanEntries } from './search-source.ts'
 import type { ScanOptions, Scanned, Status } from './search-source.ts'
 import { postgresIndex, readRows, storeFile } from './search-store.ts'
 import type { EntryTables } from './search-store.ts'
@@ -34,6 +34,12 @@ export interface Search {
   /** Forgets the index; it is built again. */
   rebuild(): Promise<void>
   close(): Promise<void>
+}
+
+/** Reads the ledger of a store without an index: for exports without a server. */
+export function openScan({ store, reasons }: Omit<SearchRooms, 'log'>): Pick<Search, 'scan'> {
+  const source = { rows: readRows(store.reader<EntryTables>(), store.tenant), reasonsOf: rememberReasons(reasons) }
+  return { scan: (query, options) => scanEntries(source, query, options) }
 }
 
 export async function openSearch({ store, log, reasons }: SearchRooms): Promise<Search> {
