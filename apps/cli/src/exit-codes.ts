@@ -11,13 +11,13 @@ export const EXIT = {
   unreachable: 3,
   /** Whoever asked may not do that. */
   forbidden: 4,
-  /** The data folder can't be used: in use, damaged, not writable, keys readable by others; or the port is taken. */
+  /** The data folder or the database can't be used: in use, damaged, not writable, of another version, keys readable by others; or the port is taken. */
   machine: 5,
 } as const
 
 /** Shown at the end of `ephor --help`. */
 export const EXIT_HELP = `Exit codes: 0 done · 1 failed, refused or does not verify · 2 wrong usage or settings
-            3 no server answers · 4 not allowed · 5 data folder or port can't be used`
+            3 no server answers · 4 not allowed · 5 data folder, database or port can't be used`
 
 export function exitCodeOf({ code }: Fault): number {
   switch (code) {
@@ -37,6 +37,13 @@ export function exitCodeOf({ code }: Fault): number {
     case 'STORE_LOCKED':
     case 'STORE_CORRUPT':
     case 'STORE_UNAVAILABLE':
+    case 'SCHEMA_OLDER':
+    case 'SCHEMA_NEWER':
+    case 'SCHEMA_DIFFERS':
+    case 'DATABASE_UNREACHABLE':
+    case 'DATABASE_SIGN_IN_REFUSED':
+    case 'DATABASE_MISSING':
+    case 'DATABASE_RIGHTS_MISSING':
     case 'LEDGER_FORKED':
     case 'WITNESS_ROLLED_BACK':
     case 'HOME_UNWRITABLE':

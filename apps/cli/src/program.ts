@@ -13,8 +13,10 @@ import { addDoctor } from './verbs/doctor.ts'
 import { addLedger } from './verbs/ledger.ts'
 import { addLogin } from './verbs/login.ts'
 import { addMcp } from './verbs/mcp.ts'
+import { addMigrate } from './verbs/migrate.ts'
 import { addPolicy } from './verbs/policy.ts'
 import { addServers } from './verbs/servers.ts'
+import { addStore } from './verbs/store.ts'
 import { addTools } from './verbs/tools.ts'
 import { addUp } from './verbs/up.ts'
 import { addVault } from './verbs/vault.ts'
@@ -44,7 +46,9 @@ export function makeProgram(io: Io): Command {
     addApprovals,
     addPolicy,
     addBudgets,
+    addStore,
     addLedger,
+    addMigrate,
     addWitness,
   ])
     add(program, io)

@@ -3,24 +3,23 @@ import { createHash, createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal } from '@ephor/contract'
-import { approvalsMigrations, mountApprovals, openApprovals } from '@ephor/engine/approvals'
-import { backtestsMigrations, backtestView, mountBacktests, openBacktests } from '@ephor/engine/backtests'
-import { brokerMigrations, createBroker, mountBroker, worldOf } from '@ephor/engine/broker'
-import { budgetsMigrations, mountBudgets, openBudgets } from '@ephor/engine/budgets'
+import { mountApprovals, openApprovals } from '@ephor/engine/approvals'
+import { backtestView, mountBacktests, openBacktests } from '@ephor/engine/backtests'
+import { createBroker, mountBroker, worldOf } from '@ephor/engine/broker'
+import { mountBudgets, openBudgets } from '@ephor/engine/budgets'
 import { mountAuthzen, mountEnvoy } from '@ephor/engine/doors'
 import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gateway'
-import { identityMigrations, mountIdentity, openIdentity } from '@ephor/engine/identity'
-import { loadKeys, openSqlite, systemClock } from '@ephor/engine/kernel'
+import { mountIdentity, openIdentity } from '@ephor/engine/identity'
+import { loadKeys, systemClock } from '@ephor/engine/kernel'
 import type { JsonObject, Keys, Logger } from '@ephor/engine/kernel'
 import {
   fileSigner,
   ledgerExtension,
-  ledgerMigrations,
   mountExports,
   mountLedger,
   mountSearch,
   openExports,
-  openLedger,
+  mountWitnesses, openLedger,
   openSearch,
 } from '@ephor/engine/ledger'
 import {
@@ -31,16 +30,16 @@ import {
   openApplications,
   openPolicy,
   openReasons,
-  policyMigrations,
   reportTests,
 } from '@ephor/engine/policy'
 import type { PolicyFiles } from '@ephor/engine/policy'
-import { confine, mountRegistry, openRegistry, registryMigrations } from '@ephor/engine/registry'
-import { outboxMigrations } from '@ephor/engine/outbox'
-import { mountRollouts, openRollouts, rolloutsMigrations } from '@ephor/engine/rollouts'
+import { confine, mountRegistry, openRegistry } from '@ephor/engine/registry'
+import { mountRollouts, openRollouts } from '@ephor/engine/rollouts'
 import { mountThresholds, openThresholds } from '@ephor/engine/thresholds'
-import { mountVault, openVault, vaultMigrations } from '@ephor/engine/vault'
+import { mountVault, openVault } from '@ephor/engine/vault'
+import type { AcceptedHistory } from '@ephor/engine/ledger'
 import type { FastifyInstance } from 'fastify'
+import { eraseIn, serveErasure } from './erasure/wire-erasure.ts'
 import { createEventFeed } from './events/event-feed.ts'
 import { mountEvents } from './events/mount-events.ts'
 import { createApp } from './http/create-app.ts'
@@ -49,25 +48,13 @@ import { mountDescription } from './http/mount-description.ts'
 import { mountHealth } from './http/mount-health.ts'
 import { mountOutward, openOutward } from './outward/open-outward.ts'
 import { rememberAnswers } from './idempotency/remember-answers.ts'
+import { openStore } from './open-store.ts'
+import type { StoreSettings } from './open-store.ts'
 import { joinReplicas } from './replicas/join-replicas.ts'
 import type { EffectiveSettings } from './settings/load-settings.ts'
 import type { Settings } from './settings/schema.ts'
 import { VERSION } from './version.ts'
-
-const MIGRATIONS = [
-  ledgerMigrations,
-  identityMigrations,
-  registryMigrations,
-  vaultMigrations,
-  policyMigrations,
-  budgetsMigrations,
-  approvalsMigrations,
-  rolloutsMigrations,
-  backtestsMigrations,
-  brokerMigrations,
-  outboxMigrations,
-  { room: 'server', folder: new URL('./idempotency/migrations/', import.meta.url) },
-]
+import { openWitnessing } from './witness/open-witnessing.ts'
 
 export type Origins = { own: string; others: readonly string[] }
 export type Rooms = Awaited<ReturnType<typeof openRooms>>
@@ -79,17 +66,20 @@ function originOf({ ledger }: Keys): string {
 }
 
 /** Keys, store and ledger: what the other rooms stand on, and all that an export needs. */
-export async function openFoundations(home: string, log: Logger) {
+/** @param accept see `openLedger` */
+export async function openFoundations(settings: StoreSettings, log: Logger, accept?: AcceptedHistory) {
+  const { home } = settings
   const keys = loadKeys(join(home, 'keys'))
   const outside = join(home, 'checkpoint')
   const extension = ledgerExtension({ outside })
-  const store = await openSqlite({ file: join(home, 'store.db'), migrations: MIGRATIONS, extension })
+  const store = await openStore(settings, extension, log)
   const clock = systemClock
   try {
     const feed = createEventFeed(
-      await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: originOf(keys), clock, log, outside }),
+      await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: originOf(keys), clock, log, outside, ...(accept ? { accept } : {}) }),
     )
-    return { keys, store, clock, feed }
+    const erasure = await eraseIn(home, { store, ledger: feed.ledger, clock, log })
+    return { keys, store, clock, feed, erasure }
   } catch (error) {
     await store.close()
     throw error
@@ -98,9 +88,9 @@ export async function openFoundations(home: string, log: Logger) {
 
 /** @throws Fault of the first room that can't be opened, with everything opened before it closed again. */
 export async function openRooms(settings: EffectiveSettings, origins: Origins, log: Logger) {
-  const { keys, store, clock, feed } = await openFoundations(settings.home, log)
+  const { keys, store, clock, feed, erasure } = await openFoundations(settings, log)
   const { ledger } = feed
-  const closers: (() => Promise<unknown> | void)[] = [() => store.close(), () => ledger.close()]
+  const closers: (() => Promise<unknown> | void)[] = [() => store.close(), () => ledger.close(), () => erasure.close()]
   const close = async () => {
     const failures: unknown[] = []
     // A room that can't write its last word, on a full disk, must not keep the others and the process open.
@@ -149,7 +139,10 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     closers.push(() => approvals.close())
     const budgets = openBudgets({ store, clock, log })
     closers.push(() => budgets.close())
+    const witnessing = await openWitnessing({ store, ledger, clock, log, settings })
+    closers.push(() => witnessing.close())
     const broker = createBroker({
+      witnesses: witnessing.witnesses,
       store,
       ledger,
       identity,
@@ -196,6 +189,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
       clock,
       feed,
       ledger,
+      erasure,
       registry,
       vault,
       identity,
@@ -208,6 +202,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
       approvals,
       budgets,
       broker,
+      witnessing,
       upstreams,
       gateway,
       outward,
@@ -272,6 +267,9 @@ export function buildApp(
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)
   mountLedger(app, rooms.ledger, authenticate)
+  const isOperator = (id: string) => identity.person(id)?.operator === true
+  mountWitnesses(app, { forks: rooms.ledger.forks, witnesses: rooms.witnessing.witnesses, isOperator }, authenticate)
+  serveErasure(app, rooms, authenticate)
   mountSearch(app, rooms.search, authenticate)
   mountExports(app, { ...rooms, exports: openExports(rooms) }, authenticate)
   mountOutward(app, rooms.outward, authenticate)

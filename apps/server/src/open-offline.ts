@@ -4,10 +4,11 @@ import { openExports, openScan } from '@ephor/engine/ledger'
 import type { Exports, Ledger } from '@ephor/engine/ledger'
 import { openReasons } from '@ephor/engine/policy'
 import { openFoundations } from './compose.ts'
+import type { StoreSettings } from './open-store.ts'
 
 /** @throws Fault STORE_LOCKED when a server runs on the folder, LEDGER_FORKED, STORE_CORRUPT. */
-export async function openLedgerOffline(home: string): Promise<{ ledger: Ledger; exports: Exports; close(): Promise<void> }> {
-  const { store, feed } = await openFoundations(home, makeLog('silent'))
+export async function openLedgerOffline(settings: StoreSettings): Promise<{ ledger: Ledger; exports: Exports; close(): Promise<void> }> {
+  const { store, feed } = await openFoundations(settings, makeLog('silent'))
   const { ledger } = feed
   return {
     ledger,

@@ -14,6 +14,7 @@ import { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-codes.ts'
 import { downloadLedger } from '../download-ledger.ts'
 import { addSinks } from '../ledger/sinks.ts'
+import { addWitnesses } from '../ledger/witnesses.ts'
 import { facts, json, line, plain } from '../output.ts'
 import type { Io } from '../output.ts'
 import { examples, served, withServer } from '../verb.ts'
@@ -25,10 +26,11 @@ async function exportTo(io: Io, options: CommonOptions, folder: string): Promise
   try {
     return await downloadLedger(connect(io, options), folder)
   } catch (error) {
-    const { home } = settingsOf(io, options)
+    const settings = settingsOf(io, options)
+    const stored = settings.store.url !== undefined || existsSync(join(settings.home, 'store.db'))
     const nobody = error instanceof Fault && error.code === 'SERVER_UNREACHABLE'
-    if (!nobody || options.url !== undefined || !existsSync(join(home, 'store.db'))) throw error
-    const offline = await openLedgerOffline(home)
+    if (!nobody || options.url !== undefined || !stored) throw error
+    const offline = await openLedgerOffline(settings)
     try {
       return await offline.ledger.exportTo(folder)
     } finally {
@@ -142,4 +144,5 @@ export function addLedger(program: Command, io: Io): void {
   examples(proof, 'ledger proof dec_01kf… --out decision.proof')
 
   addSinks(ledger, io)
+  addWitnesses(ledger, io)
 }

@@ -75,18 +75,25 @@ function readEnvironment(environment: SettingsInput['environment']): [string, st
 }
 
 function nest(given: Map<string, Given>): Record<string, unknown> {
-  const nested: Record<string, Record<string, unknown>> = {}
   const top: Record<string, unknown> = {}
   for (const [path, { value }] of given) {
-    const [first = '', second] = path.split('.')
-    if (second === undefined) top[first] = value
-    else (nested[first] ??= {})[second] = value
+    const names = path.split('.')
+    const last = names.pop() ?? ''
+    let place = top
+    // The names are the schema's own: nothing from outside names a property here.
+    for (const name of names) place = (place[name] ??= {}) as Record<string, unknown>
+    place[last] = value
   }
-  return { ...top, ...nested }
+  return top
 }
 
 function read(settings: Settings, path: string): unknown {
   return path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], settings)
+}
+
+/** What is shown of an address: people paste what a program prints into tickets. */
+function withoutPassword(url: string | undefined): string | undefined {
+  return url?.replace(/^([^:]+:\/\/[^:@/]*):[^@]*@/, '$1:***@').replaceAll(/([?&]password=)[^&]*/gi, '$1***')
 }
 
 function gather(input: SettingsInput): { given: Map<string, Given>; file: string | undefined } {
@@ -128,7 +135,7 @@ export function loadSettings(input: SettingsInput): LoadedSettings {
     const place = given.get(path)
     return {
       name: path,
-      value: read(settings, path),
+      value: path === 'store.url' ? withoutPassword(settings.store.url) : read(settings, path),
       source: place?.source ?? 'default',
       ...(place ? { from: place.from } : {}),
       description,

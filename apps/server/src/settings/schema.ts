@@ -1,5 +1,6 @@
 /** The settings: one schema for the file, the environment and the flags, with the words that help and the guide show. */
 import { z } from 'zod'
+import { WitnessList } from '../witness/witness-settings.ts'
 import { sinks } from './sinks.ts'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -75,6 +76,22 @@ export const Settings = z.strictObject({
     .describe('Where the applications of other enforcement points are; the folder applications in the data folder unless set.'),
   demo: flag.default(true).describe('Set up the demo tool server and agent on the first run.'),
   drain: duration.default(10_000).describe('How long a stop waits for calls in flight.'),
+  tenant: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'must be 1 to 40 lower-case letters, digits and hyphens')
+    .default('default')
+    .describe('Whose rows and ledger this server keeps; several tenants may share a PostgreSQL database.'),
+  store: z
+    .strictObject({
+      url: z
+        .string()
+        .regex(/^postgres(?:ql)?:\/\/[^/]*\/[^/]+$/, 'must be an address such as postgres://role:password@host:5432/database')
+        .optional()
+        .describe('The PostgreSQL database that the replicas share; the embedded store in the data folder unless set.'),
+      poolSize: whole(1, 100).default(4).describe('Connections to PostgreSQL that read, at most; one more writes and one listens.'),
+      migrate: flag.default(true).describe('Bring an older store up to date at start; otherwise that is for ephor migrate.'),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       bodyBytes: size.default(1024 * 1024).describe('The largest request body.'),
@@ -110,24 +127,15 @@ export const Settings = z.strictObject({
         .describe('Where Envoy may ask over gRPC (ext_authz); not at all unless set.'),
     })
     .prefault({}),
-  outbox: sinks.default([]).describe('Systems that the ledger is sent to: NATS JetStream and webhooks.'),
-  mcp: z
-    .strictObject({
-      sessionIdle: duration.default(1_800_000).describe('After how long without a request an MCP session is closed.'),
-      plainNames: flag.default(false).describe('Tools go by their own names where an agent may see one server only.'),
-    })
-    .prefault({}),
-})
-
-export type Settings = z.output<typeof Settings>
-
-/** One setting: its dotted name, its words, and how the environment and the command line spell it. */
-export type SettingName = { path: string; environment: string; flag: string; description: string; isFlag: boolean }
-
-function words(path: string): string[] {
-  return path.split(/[.]|(?=[A-Z])/).map((word) => word.toLowerCase())
   ledger: z
     .strictObject({
+      witnesses: WitnessList.default([]).describe('Who cosigns checkpoints: the line that ephor witness prints, several by commas.'),
+      witnessQuorum: whole(1, 20).optional().describe('How many of them have to; all unless set.'),
+      witnessDeadline: duration
+        .pipe(z.number().min(1000, 'must be at least 1s'))
+        .default(60_000)
+        .describe('Within what time; later is an alarm.'),
+      gossip: z.string().min(1).optional().describe('A checkpoint of this ledger that somebody else keeps: a file or an https address.'),
       timestamps: z
         .strictObject({
           url: z
@@ -144,6 +152,22 @@ function words(path: string): string[] {
         .prefault({}),
     })
     .prefault({}),
+  outbox: sinks.default([]).describe('Systems that the ledger is sent to: NATS JetStream and webhooks.'),
+  mcp: z
+    .strictObject({
+      sessionIdle: duration.default(1_800_000).describe('After how long without a request an MCP session is closed.'),
+      plainNames: flag.default(false).describe('Tools go by their own names where an agent may see one server only.'),
+    })
+    .prefault({}),
+})
+
+export type Settings = z.output<typeof Settings>
+
+/** One setting: its dotted name, its words, and how the environment and the command line spell it. */
+export type SettingName = { path: string; environment: string; flag: string; description: string; isFlag: boolean }
+
+function words(path: string): string[] {
+  return path.split(/[.]|(?=[A-Z])/).map((word) => word.toLowerCase())
 }
 
 function inner(schema: z.core.$ZodType): z.core.$ZodType {

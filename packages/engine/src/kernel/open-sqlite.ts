@@ -1,12 +1,13 @@
 /** Opens the embedded store: a thread that writes, a group committer in front of it, a read-only connection beside it. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { Fault, FAULTS } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { startCommitter } from './group-committer.ts'
 import type { GroupCommitter } from './group-committer.ts'
-import { sendMigrations } from './read-migrations.ts'
+import { compareMigrations, readMigrations, sendMigrations } from './read-migrations.ts'
+import type { AppliedMigration, Migration } from './read-migrations.ts'
 import type { ThreadData } from './sqlite-thread.ts'
 import type { Store } from './store.ts'
 import { checkTenant, DEFAULT_TENANT } from './tenant.ts'
@@ -31,7 +32,7 @@ function toFault(code: string, detail: string): Fault {
  * Holds an exclusive lock for the life of the process: SQLite's own lock on a file of its own, which the kernel
  * releases however the process ends.
  */
-function lockFolder(file: string): Database.Database {
+export function lockFolder(file: string): Database.Database {
   const lock = new Database(`${file}.lock`, { timeout: 0 })
   try {
     lock.pragma('journal_mode = DELETE')
@@ -94,5 +95,23 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
       await writer.close()
       lock.close()
     },
+  }
+}
+
+/** Migrations that the file lacks; it is only read. @throws Fault SCHEMA_NEWER, SCHEMA_DIFFERS, STORE_CORRUPT */
+export function pendingOnSqlite({ file, migrations }: Pick<SqliteOptions, 'file' | 'migrations'>): Migration[] {
+  const known = readMigrations(sendMigrations(migrations), 'sqlite')
+  if (!existsSync(file)) return known
+  try {
+    const db = new Database(file, { readonly: true })
+    try {
+      const made = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'kernel_migration'").get() !== undefined
+      const applied = made ? (db.prepare('SELECT room, name, digest FROM kernel_migration').all() as AppliedMigration[]) : []
+      return compareMigrations(known, applied)
+    } finally {
+      db.close()
+    }
+  } catch (error) {
+    throw error instanceof Fault ? error : toFault((error as { code?: string }).code ?? '', (error as Error).message)
   }
 }
