@@ -10,6 +10,7 @@ const Name = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be lower-case lett
 const Counts = z.record(z.string(), z.number().int().nonnegative())
 
 export const ErasureReason = z.enum(['subject-request', 'consent-withdrawn', 'unlawful', 'no-longer-needed', 'other'])
+export type ErasureReason = z.output<typeof ErasureReason>
 
 export const RetentionRules = z.strictObject({
   classes: z

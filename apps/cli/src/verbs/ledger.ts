@@ -13,6 +13,9 @@ import type { CommonOptions } from '../connection.ts'
 import { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-codes.ts'
 import { downloadLedger } from '../download-ledger.ts'
+import { addErase } from '../ledger/erase.ts'
+import { addHold } from '../ledger/hold.ts'
+import { addRetention } from '../ledger/retention.ts'
 import { addSinks } from '../ledger/sinks.ts'
 import { addWitnesses } from '../ledger/witnesses.ts'
 import { facts, json, line, plain } from '../output.ts'
@@ -144,5 +147,8 @@ export function addLedger(program: Command, io: Io): void {
   examples(proof, 'ledger proof dec_01kf… --out decision.proof')
 
   addSinks(ledger, io)
+  addErase(ledger, io)
+  addHold(ledger, io)
+  addRetention(ledger, io)
   addWitnesses(ledger, io)
 }
