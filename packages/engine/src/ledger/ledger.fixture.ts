@@ -116,12 +116,12 @@ export async function alter(folder: string, sql: string): Promise<number> {
   }
 }
 
-export function decision(id: string, input = 'payload'): EntryDraft {
+export function decision(id: string, input = 'payload', subject = 'agt_1'): EntryDraft {
   return {
     type: 'decision',
     id,
     body: { effect: 'permit', reasons: ['permit-reads'] },
-    payloads: [{ name: 'input', subject: 'agt_1', value: { text: input } }],
+    payloads: [{ name: 'input', subject, value: { text: input } }],
   }
 }
 

@@ -12,7 +12,8 @@ let original: string
 beforeAll(async () => {
   const world = await openWorld()
   original = world.folder
-  await appendMany(world.ledger, 600)
+  await appendMany(world.ledger, 599)
+  await world.ledger.append({ changes: [], entries: [decision('d599', 'payload', 'agt_2')] })
   await world.close()
 })
 
@@ -75,6 +76,11 @@ test.each([
   ['key.subject', 'use: STORE_CORRUPT', "UPDATE ledger_key SET subject = 'x'"],
   ['a key, dropped', 'use: STORE_CORRUPT', 'DELETE FROM ledger_key'],
   ['key.sealed', 'use: STORE_CORRUPT', 'UPDATE ledger_key SET sealed = ZEROS(60)'],
+  [
+    'the keys of two subjects, swapped',
+    'use: STORE_CORRUPT',
+    `UPDATE ledger_key SET sealed = (SELECT k.sealed FROM ledger_key k WHERE k.subject <> ledger_key.subject)`,
+  ],
   ['tile.tenant', 'start: LEDGER_FORKED', "UPDATE ledger_tile SET tenant = 'x' WHERE level = 0 AND n = 2"],
   ['tile.level', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET level = 7 WHERE level = 1'],
   ['tile.n', 'start: LEDGER_FORKED', 'UPDATE ledger_tile SET n = 99 WHERE level = 0 AND n = 2'],
@@ -86,6 +92,14 @@ test.each([
   ['the last entries, dropped', 'start: LEDGER_FORKED', 'DELETE FROM ledger_entry WHERE seq >= 590'],
   ['an old entry, dropped', 'read: gone', `DELETE FROM ledger_entry WHERE ${OLD}`],
   ['the checkpoint, dropped', 'start: LEDGER_FORKED', 'DELETE FROM ledger_checkpoint'],
+  ...(testsPostgres
+    ? [
+        ['log.tenant', 'start: LEDGER_FORKED', "UPDATE ledger_log SET tenant = 'x'"],
+        ['log.origin', 'start: LEDGER_FORKED', "UPDATE ledger_log SET origin = 'x'"],
+        ['log.size, less', 'start: LEDGER_FORKED', 'UPDATE ledger_log SET size = 599'],
+        ['log.size, more', 'start: LEDGER_FORKED', 'UPDATE ledger_log SET size = 601'],
+      ]
+    : []),
 ])('a change of %s is noticed (%s)', async (_, noticed, sql) => {
   const folder = await copyWorld(original)
   expect(await alter(folder, sql)).toBeGreaterThan(0)
