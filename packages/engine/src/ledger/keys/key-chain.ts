@@ -1,9 +1,9 @@
 /** The keys that a ledger was signed with, one after another: what its entries say of them, followed and checked. */
-import { createPublicKey, verify } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import { formatVerifierKey, fromBase64, parseVerifierKey, readCheckpoint, rotationStatement, verifyCheckpoint } from '@ephor/proof'
 import type { Checkpoint, VerifierKey } from '@ephor/proof'
 import type { JsonObject } from '@ephor/engine/kernel'
+import { verifyEd25519 } from '../signers/ed25519.ts'
 import { forked } from '../load-tree.ts'
 import type { ReadStore } from '../store.ts'
 import { toEntry } from '../to-entry.ts'
@@ -27,11 +27,6 @@ export type ChainKey = {
   /** Checkpoints of it above this size are not to be trusted. */
   revokedAbove?: number
   reason?: string
-}
-
-function verifies(publicKey: Uint8Array, signature: string, bytes: Uint8Array): boolean {
-  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(publicKey).toString('base64url') }, format: 'jwk' })
-  return verify(null, bytes, key, fromBase64(signature))
 }
 
 export class KeyChain {
@@ -88,7 +83,7 @@ export class KeyChain {
     try {
       const key = parseVerifierKey(to as string)
       const statement = rotationStatement(origin, current.vkey, to as string)
-      if (key.name !== origin || !verifies(current.key.publicKey, signature as string, statement))
+      if (key.name !== origin || !verifyEd25519(current.key.publicKey, fromBase64(signature as string), statement))
         throw new Error('the key before it did not sign it')
       current.replacedAt = seq
       this.#keys.push({ vkey: to as string, key, since: seq })

@@ -1,5 +1,5 @@
 /** The ledger's keys as files of the data folder: `ledger.key` is the first, and rotations add `ledger.<key id>.key` beside it. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -40,9 +40,12 @@ export function firstKey(folder: string, tenant: string): KeyObject {
   return read(file)
 }
 
+/** What SubjectPublicKeyInfo (RFC 8410) puts before the 32 bytes of an Ed25519 key. */
+const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
+
 /** The log's name: its first key's, so that two ledgers never share one, and no rotation changes it. */
-export function originOf(first: KeyObject): string {
-  const spki = createPublicKey(first).export({ type: 'spki', format: 'der' })
+export function originOf({ publicKey }: Pick<Signer, 'publicKey'>): string {
+  const spki = Buffer.concat([SPKI, publicKey])
   return `ephor.local/${toHex(sha256(spki)).slice(0, 16)}`
 }
 
