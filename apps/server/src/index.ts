@@ -2,6 +2,7 @@
 export { copyToPostgres } from './copy-to-postgres.ts'
 export { openLedgerOffline } from './open-offline.ts'
 export { migrateStore, pendingMigrations } from './open-store.ts'
+export { removeSearchOffline } from './remove-search.ts'
 export { readRunFile } from './run-file.ts'
 export { loadSettings } from './settings/load-settings.ts'
 export type { EffectiveSetting, EffectiveSettings, LoadedSettings } from './settings/load-settings.ts'

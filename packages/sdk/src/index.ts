@@ -1,7 +1,7 @@
 /** The SDK: a typed client for the API, and the enforcement point for programs that run actions themselves. */
 export { agentKeyBearer } from './agent-key.ts'
 export type { AgentKey } from './agent-key.ts'
-export { makeClient, toFault } from './client.ts'
+export { makeClient, reach, toFault } from './client.ts'
 export type { Keeps, Obligation } from './find-unkept.ts'
 export type { Client, ClientOptions } from './client.ts'
 export { openEphor, OutcomeUnknown } from './open-ephor.ts'

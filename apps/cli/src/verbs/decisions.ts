@@ -4,14 +4,19 @@ import { Fault } from '@ephor/contract'
 import type { decisionsOperations, OperationResponse } from '@ephor/contract'
 import { readEvents } from '@ephor/sdk'
 import type { CommonOptions, Connection } from '../connection.ts'
+import { filtersOf, showEntries, withFilters } from '../ledger/filters.ts'
+import type { FilterOptions } from '../ledger/filters.ts'
 import { describeDecision, whyOf } from '../describe-decision.ts'
 import { ago, block, facts, json, line, plain, table } from '../output.ts'
 import type { Io } from '../output.ts'
 import { examples, paging, served, withPaging, withServer } from '../verb.ts'
 import type { PagingOptions } from '../verb.ts'
 
+/** Filters that the list of decisions has by itself. */
+const OWN = ['effect', 'agent', 'server'] as const
+type Own = (typeof OWN)[number]
 type Detail = OperationResponse<typeof decisionsOperations.showDecision>
-type ListOptions = CommonOptions & PagingOptions & { effect?: Detail['effect']; agent?: string; server?: string }
+type ListOptions = CommonOptions & PagingOptions & Omit<FilterOptions, Own> & { [K in Own]?: string } & { effect?: Detail['effect'] }
 
 function show(io: Io, decision: Detail): void {
   facts(io, [
@@ -45,6 +50,15 @@ function show(io: Io, decision: Detail): void {
   if (decision.result !== undefined) line(io, `result\n${block(decision.result)}`)
 }
 
+/** With filters that the list does not have, the ledger is asked. */
+async function search(io: Io, client: Connection['client'], options: ListOptions): Promise<void> {
+  const query = { ...filtersOf(options), ...paging(options), type: 'decision' }
+  const page = await client.searchLedger({ query })
+  if (options.json) return json(io, page)
+  showEntries(io, page.items)
+  if (page.next) io.stderr.write(`More: --cursor ${page.next}\n`)
+}
+
 async function tail(io: Io, { client, options: server }: Connection, options: CommonOptions): Promise<void> {
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort())
@@ -70,9 +84,11 @@ export function addDecisions(program: Command, io: Io): void {
     .option('--effect <effect>', 'permit, hold or deny')
     .option('--agent <id>', 'of this agent')
     .option('--server <name>', 'on this tool server')
+  withFilters(list, [...OWN, 'type'])
   list.action(
     served(io, async ({ client }, options: ListOptions) => {
       const { effect, agent, server } = options
+      if (Object.keys(filtersOf(options)).some((name) => !OWN.some((own) => own === name))) return search(io, client, options)
       const page = await client.listDecisions({
         query: { ...paging(options), ...(effect && { effect }), ...(agent && { agent }), ...(server && { server }) },
       })
@@ -95,7 +111,12 @@ export function addDecisions(program: Command, io: Io): void {
       if (page.next) io.stderr.write(`More: --cursor ${page.next}\n`)
     }),
   )
-  examples(list, 'decisions list --effect deny', 'decisions list --agent agt_01kf… --limit 500 --json')
+  examples(
+    list,
+    'decisions list --effect deny',
+    'decisions list --tool write_file --text "outside folder" --since 7d',
+    'decisions list --agent agt_01kf… --limit 500 --json',
+  )
 
   const showing = withServer(
     decisions.command('show').argument('<id>', 'dec_…').description('show one decision with arguments, reasons, receipt, outcome'),

@@ -95,6 +95,19 @@ async function checkSinks(io: Io, options: CommonOptions, { home }: EffectiveSet
   return [warning('sinks', detail.join('; '), 'Put the receiver right; nothing is lost meanwhile: ephor ledger sinks.')]
 }
 
+/** Whether the search index holds what the ledger holds. An index can only hide: what is found is read from the ledger. */
+async function checkSearch(io: Io, options: CommonOptions, { home }: EffectiveSettings): Promise<Check> {
+  if (!readRunFile(home)) return ok('search', 'compared with the ledger while a server runs')
+  try {
+    const { entries, indexed, counted, sampled, missing } = await connect(io, options).client.getSearchStatus()
+    const detail = `${indexed} of ${entries} entries indexed; ${sampled} looked up`
+    if (missing === 0 && counted >= indexed) return ok('search', detail)
+    return problem('search', `${detail}, ${missing} not found; the index holds ${counted}: it was changed`, 'ephor ledger reindex')
+  } catch (error) {
+    return warning('search', `not compared: ${(error as Error).message}`, 'See the line about the server.')
+  }
+}
+
 function checkPort({ home, host, port }: EffectiveSettings): Promise<Check> {
   if (readRunFile(home) || port === 0) return Promise.resolve(ok('port', `${host}:${port}`))
   return new Promise((resolve) => {
@@ -163,6 +176,7 @@ async function examine(io: Io, options: CommonOptions): Promise<Check[]> {
     checkKeys(home),
     await checkServer(settings),
     ...(await checkSinks(io, options, settings)),
+    await checkSearch(io, options, settings),
     await checkPort(settings),
     checkClock(home),
     checkPolicies(settings),

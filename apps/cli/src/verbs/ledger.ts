@@ -16,6 +16,8 @@ import { downloadLedger } from '../download-ledger.ts'
 import { addErase } from '../ledger/erase.ts'
 import { addHold } from '../ledger/hold.ts'
 import { addRetention } from '../ledger/retention.ts'
+import { addExport } from '../ledger/export.ts'
+import { addSearch } from '../ledger/search.ts'
 import { addSinks } from '../ledger/sinks.ts'
 import { addWitnesses } from '../ledger/witnesses.ts'
 import { facts, json, line, plain } from '../output.ts'
@@ -103,16 +105,8 @@ export function addLedger(program: Command, io: Io): void {
     }),
   )
 
-  const exporting = withServer(
-    ledger.command('export').argument('<folder>').description('write a copy that verifies by itself; runs without a server too'),
-  )
-  exporting.action(async (folder: string, options: CommonOptions) => {
-    const target = resolve(io.folder, folder)
-    const done = await exportTo(io, options, target)
-    if (options.json) return json(io, { folder: target, ...done })
-    line(io, `Exported ${done.size} entries to ${target}. Check it anywhere: ephor ledger verify ${folder}, or npx ephor-verify ${folder}`)
-  })
-  examples(exporting, 'ledger export ./evidence')
+  addExport(ledger, io, exportTo)
+  addSearch(ledger, io)
 
   const verifying = withServer(
     ledger
