@@ -1,5 +1,5 @@
 /** The promises of both stores: units whole or not at all, grouped but apart, durable before acknowledged. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -126,14 +126,19 @@ test('the reader can’t write', async () => {
   await expect(store.reader<Tables>().insertInto('thing').values({ id: 'x', n: 1 }).execute()).rejects.toThrow(/read-?only/)
 })
 
-test('a migration that was changed after it was applied is refused, a new one is applied', async () => {
+test('an older store is migrated or refused, one that a newer or another program made is refused', async () => {
+  const older = { ...migrations, folder: pathToFileURL(`${folder}/older/`) }
+  mkdirSync(join(folder, 'older'))
+  copyFileSync(join(folder, 'migrations/0001-thing.sql'), join(folder, 'older/0001-thing.sql'))
   await store.close()
   writeFiles({ 'migrations/0002-other.sql': 'CREATE TABLE other (id TEXT) STRICT;' })
+  await expect(openTestStore({ folder, migrations: [migrations], migrate: false })).rejects.toThrow(withCode('SCHEMA_OLDER'))
   store = await openTestStore({ folder, migrations: [migrations] })
   await store.commit({ changes: [{ sql: "INSERT INTO other VALUES ('x')", params: [] }] })
   await store.close()
+  await expect(openTestStore({ folder, migrations: [older] })).rejects.toThrow(withCode('SCHEMA_NEWER'))
   writeFiles({ 'migrations/0001-thing.sql': 'CREATE TABLE thing (id TEXT) STRICT;' })
-  await expect(openTestStore({ folder, migrations: [migrations] })).rejects.toThrow('differs from the one')
+  await expect(openTestStore({ folder, migrations: [migrations] })).rejects.toThrow(withCode('SCHEMA_DIFFERS'))
 })
 
 const EXTENSION = `
