@@ -267,7 +267,6 @@ export function buildApp(
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)
   mountLedger(app, rooms.ledger, authenticate)
-  serveErasure(app, rooms, authenticate)
   const isOperator = (id: string) => identity.person(id)?.operator === true
   mountWitnesses(app, { forks: rooms.ledger.forks, witnesses: rooms.witnessing.witnesses, isOperator }, authenticate)
   serveErasure(app, rooms, authenticate)
