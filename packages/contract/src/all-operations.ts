@@ -8,6 +8,7 @@ import { eventsOperations } from './events.ts'
 import { healthOperations } from './health.ts'
 import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
+import { ledgerWitnessesOperations } from './ledger-witnesses.ts'
 import { ledgerSearchOperations } from './ledger-search.ts'
 import { ledgerTimestampsOperations } from './ledger-timestamps.ts'
 import { ledgerErasureOperations } from './ledger-erasure.ts'
@@ -37,6 +38,7 @@ export const allOperations = {
   ...thresholdHealthOperations,
   ...budgetsOperations,
   ...ledgerOperations,
+  ...ledgerWitnessesOperations,
   ...ledgerSearchOperations,
   ...ledgerTimestampsOperations,
   ...ledgerErasureOperations,

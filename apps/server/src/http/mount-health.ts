@@ -11,9 +11,10 @@ const nobody = () => Promise.reject(new Error('this operation is for anyone'))
 
 type Rooms = {
   policy: Pick<Policy, 'version'>
-  ledger: Pick<Ledger, 'head'>
+  ledger: Pick<Ledger, 'head' | 'forked'>
   backtests: Pick<Backtests, 'drift'>
   outward: { warnings(): Promise<string[]> }
+  witnessing: { warnings(): string[] }
 }
 
 async function driftOf({ backtests }: Rooms): Promise<string[]> {
@@ -25,7 +26,7 @@ async function driftOf({ backtests }: Rooms): Promise<string[]> {
 }
 
 async function warningsOf(rooms: Rooms): Promise<string[]> {
-  return [...(await driftOf(rooms)), ...(await rooms.outward.warnings().catch(() => []))]
+  return [...(await driftOf(rooms)), ...(await rooms.outward.warnings().catch(() => [])), ...rooms.witnessing.warnings()]
 }
 
 /** Anyone may ask, so the reasons say what is wrong and nothing of what is inside. */
@@ -42,6 +43,7 @@ export function mountHealth(app: FastifyInstance, rooms: Rooms): void {
           () => false,
         )
         if (!writes) reasons.push('the store cannot write')
+        if (rooms.ledger.forked()) reasons.push('the ledger has two histories (ephor ledger forks)')
         if (rooms.policy.version() === undefined) reasons.push('no policy is active')
         if (reasons.length > 0) reply.status(503)
         return { live: true as const, ready: reasons.length === 0, reasons, warnings: await warningsOf(rooms), version: VERSION }

@@ -1,13 +1,15 @@
 /** Compares the store with the checkpoint kept outside it: whoever can replace the database file can replace it with yesterday's. */
 import { readFileSync } from 'node:fs'
 import { Fault } from '@ephor/contract'
-import { makeConsistency, tileReader, verifyConsistency } from '@ephor/proof'
+import { makeConsistency, tileReader, toHex, verifyConsistency } from '@ephor/proof'
 import type { KeyChain } from './keys/key-chain.ts'
 import { forked } from './load-tree.ts'
 import type { ReadStore } from './store.ts'
 import type { Published } from './types.ts'
+import { refuseOutside } from './witness/accept-at-start.ts'
+import type { AcceptedHistory } from './witness/accept-at-start.ts'
 
-type Tree = { size: number; root: Uint8Array }
+export type Tree = { size: number; root: Uint8Array }
 
 function readOutside(file: string): string | undefined {
   try {
@@ -33,15 +35,24 @@ export async function contains(reads: ReadStore, stored: Tree, kept: Tree): Prom
   }
 }
 
+/** How the checkpoint outside contradicts the store's, in words; undefined when it does not. */
+async function contradict(reads: ReadStore, stored: Tree, kept: Tree): Promise<string | undefined> {
+  if (stored.size < kept.size)
+    return `the store ends at ${stored.size} entries (root ${toHex(stored.root)}), but ${kept.size} were signed`
+  if (await contains(reads, stored, kept)) return undefined
+  return `the first ${kept.size} of the ${stored.size} entries in the store (root ${toHex(stored.root)}) are not those that were signed`
+}
+
 /**
  * @param file the checkpoint outside the store
+ * @param accept a person's word for the store's history, where the file's checkpoint contradicts it
  * @param isShared other replicas write the store: one that is new has no file yet
  * @returns the stored checkpoint; undefined for a new ledger. `first`: there was no file to compare it with
  * @throws Fault LEDGER_FORKED unless the store is new in both places or holds everything that the file's checkpoint covers.
  */
 export async function checkOutside(
   reads: ReadStore,
-  { file, chain, isShared }: { file: string; chain: KeyChain; isShared: boolean },
+  { file, chain, isShared, accept }: { file: string; chain: KeyChain; isShared: boolean; accept?: AcceptedHistory | undefined },
 ): Promise<(Published & { first: boolean }) | undefined> {
   const note = readOutside(file)
   const row = await reads.checkpoint()
@@ -55,8 +66,8 @@ export async function checkOutside(
     throw forked(`the store is empty, but ${kept?.size} entries were signed`)
   }
   const stored = await chain.verify(row.note, 'the checkpoint in the store')
-  if (stored.size < (kept?.size ?? 0)) throw forked(`the store ends at ${stored.size} entries, but ${kept?.size} were signed`)
-  if (kept && !(await contains(reads, stored, kept)))
-    throw forked(`the first ${kept.size} entries in the store are not those that were signed`)
+  const contradiction = kept && (await contradict(reads, stored, kept))
+  if (contradiction !== undefined && accept && note !== undefined) refuseOutside(file, note, stored, accept)
+  else if (contradiction !== undefined) throw forked(contradiction)
   return { size: stored.size, root: stored.root, note: row.note, first: !kept }
 }

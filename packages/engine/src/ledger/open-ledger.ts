@@ -22,6 +22,8 @@ import { readStore } from './store.ts'
 import { toEntry } from './to-entry.ts'
 import { stampedFile, stampedFiles } from './timestamps/stamped-files.ts'
 import type { EntryDraft, Ledger } from './types.ts'
+import { recordRefused } from './witness/accept-at-start.ts'
+import type { AcceptedHistory } from './witness/accept-at-start.ts'
 import { openForks, withCosignatures } from './witness/forks.ts'
 
 export type LedgerRooms = {
@@ -37,6 +39,8 @@ export type LedgerRooms = {
   log: Logger
   /** The file that keeps the last checkpoint outside the store; the same that the extension writes. */
   outside: string
+  /** A person's word that the store's history counts, where the file outside tells of another one. */
+  accept?: AcceptedHistory
 }
 
 /** Signs what a crash or a signer left unsigned; an old ledger may start without, a new one has to be known outside first. */
@@ -54,13 +58,13 @@ async function begin(integrator: Integrator, isNew: boolean, log: Logger): Promi
  * @throws Fault LEDGER_FORKED when the store is behind its checkpoint outside, differs from it, or its last entries
  *   were changed; SIGNER_UNAVAILABLE when a new ledger's first checkpoint can't be signed.
  */
-export async function openLedger({ store, keys, signer, signingKeys, origin, clock, log, outside }: LedgerRooms): Promise<Ledger> {
+export async function openLedger({ store, keys, signer, signingKeys, origin, clock, log, outside, accept }: LedgerRooms): Promise<Ledger> {
   const { tenant } = store
   const reads = readStore(store)
   const dataKeys = new DataKeys(reads, keys.kek, tenant)
   const chain = new KeyChain(makeVerifierKey(origin, signer.publicKey))
   await chain.follow(reads)
-  const known = await checkOutside(reads, { file: outside, chain, isShared: store.kind === 'postgres' })
+  const known = await checkOutside(reads, { file: outside, chain, isShared: store.kind === 'postgres', accept })
   if (known?.first) log.warn({ size: known.size }, 'this replica is new: it takes the checkpoint in the database for the ledger’s')
   await store.call('open', { origin })
   const signers = new Signers(signer, signingKeys)
@@ -105,6 +109,7 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
 
   const publish: Ledger['append'] = (part) => append(part.changes, part.entries)
   const forks = await openForks({ store, reads, append: publish, trusted: () => chain.all, clock, log })
+  await recordRefused(outside, forks)
 
   return {
     origin,

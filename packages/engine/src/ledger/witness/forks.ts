@@ -156,7 +156,37 @@ export async function openForks({ store, reads, append, trusted, clock, log }: F
     return forks.map((fork) => toFork({ ...fork, resolved_at: at }))
   }
 
+  async function refuse(theirs: string, reason: string): Promise<void> {
+    const checkpoint = readCheckpoint(theirs)
+    const mine = await reads.checkpoint()
+    if (!mine) throw new Fault('STORE_UNAVAILABLE', 'the ledger is not open')
+    const at = clock.now()
+    const [size, root] = [checkpoint.size, toHex(checkpoint.root)]
+    const found = rows.find((row) => row.size === size && row.root === root)
+    const told = {
+      theirs: bare(theirs, trusted()),
+      ours: bare(mine.note, trusted()),
+      source: 'start',
+      detail: 'the checkpoint outside the store tells of another history',
+    }
+    const row: ForkRow = { size, root, ...told, ours_size: mine.size, at, resolved_at: at }
+    const isOpen = found !== undefined && found.resolved_at === null
+    const by = 'operator'
+    const resolved = {
+      type: 'ledger.fork.resolved',
+      body: { by, accepted: { size: mine.size, root: toHex(readCheckpoint(mine.note).root) }, refused: [{ size, root }] },
+      payloads: [{ name: 'reason', subject: by, value: reason }],
+    }
+    const declared = { type: 'ledger.forked', id: `ledger.forked/${size}/${root}`, body: { size, root, ...told } }
+    await append({
+      changes: found ? (isOpen ? [resolveForkRow(found, at)] : []) : [insertFork(row)],
+      entries: found ? [resolved] : [declared, resolved],
+    })
+    await reload()
+  }
+
   return {
+    refuse,
     current() {
       const [first] = open()
       return first && { detail: first.detail }

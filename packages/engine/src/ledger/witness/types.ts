@@ -70,6 +70,8 @@ export interface Forks {
    * @param source `witness <name>`, `gossip`, `person`
    */
   compare(note: string, source: string): Promise<Comparison>
+  /** Records a checkpoint that this ledger was accepted against when it was opened: another history, and resolved. */
+  refuse(theirs: string, reason: string): Promise<void>
   /**
    * A person's word that this ledger's history is the one that counts.
    * @param accept a size and the hexadecimal root of this ledger at it, so that nobody resolves what they did not look at
