@@ -141,7 +141,6 @@ export function addLedger(program: Command, io: Io): void {
   examples(proof, 'ledger proof dec_01kf… --out decision.proof')
 
   addSinks(ledger, io)
-  addWitnesses(ledger, io)
   addErase(ledger, io)
   addHold(ledger, io)
   addRetention(ledger, io)

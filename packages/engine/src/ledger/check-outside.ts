@@ -37,8 +37,7 @@ export async function contains(reads: ReadStore, stored: Tree, kept: Tree): Prom
 
 /** How the checkpoint outside contradicts the store's, in words; undefined when it does not. */
 async function contradict(reads: ReadStore, stored: Tree, kept: Tree): Promise<string | undefined> {
-  if (stored.size < kept.size)
-    return `the store ends at ${stored.size} entries (root ${toHex(stored.root)}), but ${kept.size} were signed`
+  if (stored.size < kept.size) return `the store ends at ${stored.size} entries (root ${toHex(stored.root)}), but ${kept.size} were signed`
   if (await contains(reads, stored, kept)) return undefined
   return `the first ${kept.size} of the ${stored.size} entries in the store (root ${toHex(stored.root)}) are not those that were signed`
 }
