@@ -269,8 +269,6 @@ export function buildApp(
   mountLedger(app, rooms.ledger, authenticate)
   const isOperator = (id: string) => identity.person(id)?.operator === true
   mountWitnesses(app, { forks: rooms.ledger.forks, witnesses: rooms.witnessing.witnesses, isOperator }, authenticate)
-  const isOperator = (id: string) => identity.person(id)?.operator === true
-  mountWitnesses(app, { forks: rooms.ledger.forks, witnesses: rooms.witnessing.witnesses, isOperator }, authenticate)
   serveErasure(app, rooms, authenticate)
   mountSearch(app, rooms.search, authenticate)
   mountExports(app, { ...rooms, exports: openExports(rooms) }, authenticate)
