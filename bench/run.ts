@@ -8,6 +8,7 @@ import { benchLedger } from './ledger/index.ts'
 import { machine } from './measure.ts'
 import { benchMemory } from './memory.ts'
 import { benchPolicy } from './policy/index.ts'
+import { benchReplicas } from './replicas.ts'
 
 const benches = {
   backtest: benchBacktest,
@@ -16,6 +17,7 @@ const benches = {
   ledger: benchLedger,
   memory: benchMemory,
   policy: benchPolicy,
+  replicas: benchReplicas,
 }
 
 const names = process.argv.slice(2).filter((word) => !word.startsWith('-'))
