@@ -1,5 +1,4 @@
 /** The composition root: opens every room in the order in which they stand on one another, and mounts their routes. */
-import { createHash, createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal } from '@ephor/contract'
@@ -11,9 +10,8 @@ import { mountAuthzen, mountEnvoy } from '@ephor/engine/doors'
 import { createGateway, mountGateway, openUpstreams } from '@ephor/engine/gateway'
 import { mountIdentity, openIdentity } from '@ephor/engine/identity'
 import { loadKeys, systemClock } from '@ephor/engine/kernel'
-import type { JsonObject, Keys, Logger } from '@ephor/engine/kernel'
+import type { JsonObject, Logger } from '@ephor/engine/kernel'
 import {
-  fileSigner,
   ledgerExtension,
   mountExports,
   mountLedger,
@@ -39,6 +37,8 @@ import { mountThresholds, openThresholds } from '@ephor/engine/thresholds'
 import { mountVault, openVault } from '@ephor/engine/vault'
 import type { AcceptedHistory } from '@ephor/engine/ledger'
 import type { FastifyInstance } from 'fastify'
+import { finishRestore } from './backup/finish-restore.ts'
+import { serveBackups } from './backup/serve-backups.ts'
 import { eraseIn, serveErasure } from './erasure/wire-erasure.ts'
 import { createEventFeed } from './events/event-feed.ts'
 import { mountEvents } from './events/mount-events.ts'
@@ -48,6 +48,7 @@ import { mountDescription } from './http/mount-description.ts'
 import { mountHealth } from './http/mount-health.ts'
 import { mountOutward, openOutward } from './outward/open-outward.ts'
 import { rememberAnswers } from './idempotency/remember-answers.ts'
+import { openSigner, outsideOf } from './open-signer.ts'
 import { openStore } from './open-store.ts'
 import type { StoreSettings } from './open-store.ts'
 import { joinReplicas } from './replicas/join-replicas.ts'
@@ -59,24 +60,20 @@ import { openWitnessing } from './witness/open-witnessing.ts'
 export type Origins = { own: string; others: readonly string[] }
 export type Rooms = Awaited<ReturnType<typeof openRooms>>
 
-/** The log's name: its key's, so that two installations never share one and it never changes. */
-function originOf({ ledger }: Keys): string {
-  const spki = createPublicKey(ledger).export({ type: 'spki', format: 'der' })
-  return `ephor.local/${createHash('sha256').update(spki).digest('hex').slice(0, 16)}`
-}
-
 /** Keys, store and ledger: what the other rooms stand on, and all that an export needs. */
 /** @param accept see `openLedger` */
 export async function openFoundations(settings: StoreSettings, log: Logger, accept?: AcceptedHistory) {
   const { home } = settings
+  finishRestore(home)
   const keys = loadKeys(join(home, 'keys'))
-  const outside = join(home, 'checkpoint')
+  const outside = outsideOf(settings)
+  const signing = await openSigner(settings)
   const extension = ledgerExtension({ outside })
   const store = await openStore(settings, extension, log)
   const clock = systemClock
   try {
     const feed = createEventFeed(
-      await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: originOf(keys), clock, log, outside, ...(accept ? { accept } : {}) }),
+      await openLedger({ store, keys, ...signing, clock, log, outside, ...(accept ? { accept } : {}) }),
     )
     const erasure = await eraseIn(home, { store, ledger: feed.ledger, clock, log })
     return { keys, store, clock, feed, erasure }
@@ -270,6 +267,7 @@ export function buildApp(
   const isOperator = (id: string) => identity.person(id)?.operator === true
   mountWitnesses(app, { forks: rooms.ledger.forks, witnesses: rooms.witnessing.witnesses, isOperator }, authenticate)
   serveErasure(app, rooms, authenticate)
+  serveBackups(app, { ...rooms, home: settings.home }, authenticate)
   mountSearch(app, rooms.search, authenticate)
   mountExports(app, { ...rooms, exports: openExports(rooms) }, authenticate)
   mountOutward(app, rooms.outward, authenticate)

@@ -31,7 +31,7 @@ export const MIGRATIONS = [
   { room: 'server', folder: new URL('./idempotency/migrations/', import.meta.url) },
 ]
 
-export type StoreSettings = Pick<EffectiveSettings, 'home' | 'tenant' | 'store'>
+export type StoreSettings = Pick<EffectiveSettings, 'home' | 'tenant' | 'store' | 'ledger'>
 
 export const fileIn = (home: string) => join(home, 'store.db')
 

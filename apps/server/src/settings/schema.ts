@@ -135,6 +135,21 @@ export const Settings = z.strictObject({
         .pipe(z.number().min(1000, 'must be at least 1s'))
         .default(60_000)
         .describe('Within what time; later is an alarm.'),
+      public: flag.default(false).describe('Serve the files of the log under /ledger/ to anyone, for mirrors and witnesses.'),
+      signer: z
+        .strictObject({
+          url: z
+            .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+            .optional()
+            .describe('The HashiCorp Vault that signs checkpoints (Transit engine); a key file of the data folder does unless set.'),
+          mount: z.string().min(1).default('transit').describe('Where its Transit engine is mounted.'),
+          key: z.string().regex(/^[\w.-]{1,128}$/, 'must name a key').default('ephor-ledger').describe('The Ed25519 key in it.'),
+          namespace: z.string().min(1).optional().describe('The namespace in it.'),
+          tokenFile: z.string().min(1).optional().describe('The file with the token for it, read for each request.'),
+          timeout: duration.pipe(z.number().min(1)).default(5000).describe('How long one signature may take.'),
+        })
+        .refine(({ url, tokenFile }) => (url === undefined) === (tokenFile === undefined), 'has url and tokenFile together or neither')
+        .prefault({}),
       gossip: z.string().min(1).optional().describe('A checkpoint of this ledger that somebody else keeps: a file or an https address.'),
       timestamps: z
         .strictObject({

@@ -91,16 +91,16 @@ class LedgerPostgresThread implements PostgresExtension {
   /** Nobody appends meanwhile: counter, entries and tree are of one moment. @throws Fault LEDGER_FORKED */
   async #open(store: PostgresStore, origin: string): Promise<void> {
     let log = await store.lock()
-    const count = await store.count()
+    const [count, row] = [await store.count(), await store.checkpoint()]
     if (!log) {
-      // Made anew, or copied from an embedded store.
+      // New, or copied from an embedded store, all signed. Otherwise it was removed: perhaps with entries that nobody had signed yet.
+      if (count !== (row?.size ?? 0)) throw forked(`the counter of the ledger is missing, and not all of its ${count} entries are signed`)
       await store.insertLog(origin, count)
       log = { origin, size: count }
     }
     if (log.origin !== origin)
       throw forked(`the store has the ledger of ${log.origin}, not of ${origin}: the keys are of another installation`)
     if (log.size !== count) throw forked(`the counter of the ledger says ${log.size} entries, but they end at ${count}`)
-    const row = await store.checkpoint()
     if (!row && count > 0) throw forked('the store has entries but no checkpoint')
     this.#tree = row ? await this.#load(store, row, count) : new TileWriter(0, [], this.#emit)
   }

@@ -73,7 +73,7 @@ test.each([
     `UPDATE ledger_payload SET sealed = (SELECT sealed FROM ledger_payload WHERE seq = 6) WHERE ${OLD}`,
   ],
   ['key.tenant', 'use: STORE_CORRUPT', "UPDATE ledger_key SET tenant = 'x'"],
-  ['key.subject', 'use: STORE_CORRUPT', "UPDATE ledger_key SET subject = 'x'"],
+  ['key.subject', 'use: STORE_CORRUPT', "UPDATE ledger_key SET subject = 'x' WHERE subject LIKE 'agt_1/%'"],
   ['a key, dropped', 'use: STORE_CORRUPT', 'DELETE FROM ledger_key'],
   ['key.sealed', 'use: STORE_CORRUPT', 'UPDATE ledger_key SET sealed = ZEROS(60)'],
   [
@@ -94,7 +94,8 @@ test.each([
   ['the checkpoint, dropped', 'start: LEDGER_FORKED', 'DELETE FROM ledger_checkpoint'],
   ...(testsPostgres
     ? [
-        ['log.tenant', 'start: LEDGER_FORKED', "UPDATE ledger_log SET tenant = 'x'"],
+        // All its entries are signed: there is nothing that a missing counter could hide.
+        ['log.tenant', 'verified', "UPDATE ledger_log SET tenant = 'x'"],
         ['log.origin', 'start: LEDGER_FORKED', "UPDATE ledger_log SET origin = 'x'"],
         ['log.size, less', 'start: LEDGER_FORKED', 'UPDATE ledger_log SET size = 599'],
         ['log.size, more', 'start: LEDGER_FORKED', 'UPDATE ledger_log SET size = 601'],
@@ -112,7 +113,7 @@ test('yesterday’s database file under today’s checkpoint is refused', async 
   await appendMany(world.ledger, 10, 'today')
   await world.close()
   await copyStore(original, folder)
-  await expect(openWorld(folder)).rejects.toThrow('the store ends at 600 entries, but 610 were signed')
+  await expect(openWorld(folder)).rejects.toThrow(/the store ends at 600 entries.*, but 610 were signed/)
 })
 
 test('an empty database file under a checkpoint is refused', async () => {
@@ -135,7 +136,7 @@ test('another history of the same length is refused, though the same key signed 
   await expect(openWorld(two)).rejects.toThrow('are not those that were signed')
 })
 
-test('a ledger whose outside checkpoint was removed is refused until a trusted one is put there', async () => {
+test.skipIf(testsPostgres)('a ledger whose outside checkpoint was removed is refused until a trusted one is put there', async () => {
   const folder = await copyWorld(original)
   rmSync(join(folder, 'checkpoint'))
   await expect(openWorld(folder)).rejects.toThrow('its checkpoint outside is missing')
@@ -162,4 +163,36 @@ test('a store that is ahead of its outside checkpoint opens: the crash came betw
   const again = await openWorld(folder)
   await expect(again.ledger.head()).resolves.toMatchObject({ size: 601 })
   await again.close()
+})
+
+test.runIf(testsPostgres)('a replica that is new takes the checkpoint in the database, but not one that somebody else signed', async () => {
+  const folder = await copyWorld(original)
+  rmSync(join(folder, 'checkpoint'))
+  await (await openWorld(folder)).close()
+  expect(readFileSync(join(folder, 'checkpoint'), 'utf8')).toBe(readFileSync(join(original, 'checkpoint'), 'utf8'))
+  const other = await openWorld()
+  await appendMany(other.ledger, 600)
+  const { checkpoint } = await other.ledger.head()
+  await other.close()
+  rmSync(join(folder, 'checkpoint'))
+  await alter(folder, `UPDATE ledger_checkpoint SET note = '${checkpoint}'`)
+  await expect(openWorld(folder)).rejects.toThrow('the checkpoint in the store is not one of this ledger and key')
+})
+
+test.runIf(testsPostgres)('a counter that is gone with entries that nobody signed yet is noticed', async () => {
+  const folder = scratch()
+  const world = await openWorld(folder)
+  await appendMany(world.ledger, 3)
+  await world.store.close()
+  await alter(folder, 'DELETE FROM ledger_log')
+  await expect(openWorld(folder)).rejects.toThrow('the counter of the ledger is missing')
+})
+
+test.runIf(testsPostgres)('entries that were acknowledged, not signed yet, and dropped are missed by the counter', async () => {
+  const folder = scratch()
+  const world = await openWorld(folder)
+  await appendMany(world.ledger, 3)
+  await world.store.close()
+  await alter(folder, 'DELETE FROM ledger_entry WHERE seq = 2')
+  await expect(openWorld(folder)).rejects.toThrow('the counter of the ledger says 3 entries, but they end at 2')
 })
