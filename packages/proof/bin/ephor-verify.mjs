@@ -1,12 +1,14 @@
 #!/usr/bin/env node
-/** Starts the offline verifier on a Node that runs TypeScript: this one, or the one that the repository pins. */
+/** Starts the offline verifier: as built, or, in the repository, on a Node that runs TypeScript: this one or the one that is pinned there. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const NEEDED = 24
-const main = new URL('./ephor-verify.ts', import.meta.url)
+const built = new URL('./ephor-verify.js', import.meta.url)
+const isBuilt = existsSync(built)
+const needed = isBuilt ? 20 : 24
+const main = isBuilt ? built : new URL('./ephor-verify.ts', import.meta.url)
 
 /** The pinned Node of the repository that this file lies in, or undefined. */
 function pinnedNode() {
@@ -18,7 +20,7 @@ function pinnedNode() {
   }
 }
 
-if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
+if (Number(process.versions.node.split('.')[0]) >= needed) {
   const { run } = await import(main.href)
   process.exitCode = await run(process.argv.slice(2))
 } else {
@@ -26,7 +28,7 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
   if (node) process.exitCode = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' }).status ?? 2
   else {
     console.error(
-      `ephor-verify needs Node ${NEEDED} or newer; this is Node ${process.versions.node}. Install a current Node.js, or run "npm ci" in the repository, which brings its own.`,
+      `ephor-verify needs Node ${needed} or newer; this is Node ${process.versions.node}. Install a current Node.js, or run "npm ci" in the repository, which brings its own.`,
     )
     process.exitCode = 2
   }
