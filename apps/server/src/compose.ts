@@ -157,7 +157,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
       },
     })
     closers.push(() => broker.close())
-    closers.push(replicas.follow([registry, vault, identity, approvals, broker]))
+    closers.push(replicas.follow([registry, vault, identity, policy, approvals, broker]))
     const upstreams = openUpstreams({ registry, vault, log, version: VERSION, limits: { maxMessageBytes: settings.limits.resultBytes } })
     closers.push(() => upstreams.close())
     const outward = openOutward({ store, feed, vault, clock, log, settings })
@@ -263,8 +263,8 @@ export function buildApp(
   mountBudgets(app, { budgets: rooms.budgets, declared: () => declaredBudgets(rooms.policy.charter()), clock: rooms.clock }, authenticate)
   mountApprovals(app, rooms.approvals, authenticate)
   mountBroker(app, rooms.broker, authenticate)
-  mountLedger(app, rooms.ledger, authenticate)
   const isOperator = (id: string) => identity.person(id)?.operator === true
+  mountLedger(app, rooms.ledger, authenticate, { isPublic: settings.ledger.public, isOperator })
   mountWitnesses(app, { forks: rooms.ledger.forks, witnesses: rooms.witnessing.witnesses, isOperator }, authenticate)
   serveErasure(app, rooms, authenticate)
   serveBackups(app, { ...rooms, home: settings.home }, authenticate)

@@ -8,9 +8,11 @@ import { eventsOperations } from './events.ts'
 import { healthOperations } from './health.ts'
 import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
+import { ledgerKeysOperations } from './ledger-keys.ts'
 import { ledgerWitnessesOperations } from './ledger-witnesses.ts'
 import { ledgerSearchOperations } from './ledger-search.ts'
 import { ledgerTimestampsOperations } from './ledger-timestamps.ts'
+import { ledgerBackupsOperations } from './ledger-backups.ts'
 import { ledgerErasureOperations } from './ledger-erasure.ts'
 import { outboxOperations } from './outbox.ts'
 import { policyOperations } from './policy.ts'
@@ -38,10 +40,12 @@ export const allOperations = {
   ...thresholdHealthOperations,
   ...budgetsOperations,
   ...ledgerOperations,
+  ...ledgerKeysOperations,
   ...ledgerWitnessesOperations,
   ...ledgerSearchOperations,
   ...ledgerTimestampsOperations,
   ...ledgerErasureOperations,
+  ...ledgerBackupsOperations,
   ...outboxOperations,
   ...eventsOperations,
   ...healthOperations,

@@ -54,10 +54,12 @@ export { accessOperations } from './access.ts'
 export type { AccessMetadata } from './access.ts'
 export { allOperations } from './all-operations.ts'
 export { EntryView, HeadView, ledgerOperations } from './ledger.ts'
+export { LedgerKeyView, ledgerKeysOperations, RevocationReason } from './ledger-keys.ts'
 export { ForkView, ledgerWitnessesOperations, WitnessesView } from './ledger-witnesses.ts'
 export { ledgerTimestampsOperations, TimestampView } from './ledger-timestamps.ts'
 export { EXPORT_FORMATS, ledgerSearchOperations, SEARCH_FIELDS } from './ledger-search.ts'
 export type { SearchField } from './ledger-search.ts'
+export { BackupView, ledgerBackupsOperations } from './ledger-backups.ts'
 export {
   ErasurePreview,
   ErasureReason,

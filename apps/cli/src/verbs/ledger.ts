@@ -15,6 +15,7 @@ import { EXIT } from '../exit-codes.ts'
 import { downloadLedger } from '../download-ledger.ts'
 import { addErase } from '../ledger/erase.ts'
 import { addHold } from '../ledger/hold.ts'
+import { addKeys } from '../ledger/keys.ts'
 import { addRetention } from '../ledger/retention.ts'
 import { addExport } from '../ledger/export.ts'
 import { addSearch } from '../ledger/search.ts'
@@ -142,6 +143,7 @@ export function addLedger(program: Command, io: Io): void {
 
   addSinks(ledger, io)
   addErase(ledger, io)
+  addKeys(ledger, io)
   addHold(ledger, io)
   addRetention(ledger, io)
   addWitnesses(ledger, io)

@@ -1,12 +1,11 @@
 /** The ledger over HTTP: head, entries and proofs, and the files of the tiled log for whoever keeps a copy. */
 import { Fault, ledgerOperations } from '@ephor/contract'
-import { mount, sendFault } from '@ephor/engine/kernel'
+import { mount } from '@ephor/engine/kernel'
 import type { Authenticate } from '@ephor/engine/kernel'
 import type { FastifyInstance } from 'fastify'
+import { mountLedgerKeys } from './keys/routes.ts'
+import { serveFiles } from './serve-files.ts'
 import type { Ledger } from './types.ts'
-
-/** Where the files of the log are: a client that copies them has what `exportTo` writes, but for `ephor.json`. */
-const FILES = '/ledger/'
 
 export function parseCursor(cursor: string | undefined): number {
   if (cursor === undefined) return -1
@@ -14,7 +13,18 @@ export function parseCursor(cursor: string | undefined): number {
   return Number(cursor)
 }
 
-export function mountLedger(app: FastifyInstance, ledger: Ledger, authenticate: Authenticate): void {
+export type MountOptions = {
+  /** Whether anyone may read the files of the log. */
+  isPublic: boolean
+  isOperator: (person: string) => boolean
+}
+
+export function mountLedger(
+  app: FastifyInstance,
+  ledger: Ledger,
+  authenticate: Authenticate,
+  { isPublic, isOperator }: MountOptions,
+): void {
   mount(
     app,
     ledgerOperations,
@@ -35,22 +45,6 @@ export function mountLedger(app: FastifyInstance, ledger: Ledger, authenticate: 
     authenticate,
   )
 
-  app.get(`${FILES}*`, async (request, reply) => {
-    try {
-      const principal = await authenticate(request, reply)
-      if (principal.kind !== 'person') throw new Fault('FORBIDDEN', 'this is for people')
-      const path = request.url.slice(FILES.length).replace(/\?.*$/, '')
-      const bytes = await ledger.file(path)
-      if (!bytes) throw new Fault('NOT_FOUND', 'the log has no such file')
-      const tile = path.startsWith('tile/')
-      const stamp = path.endsWith('.tsr')
-      // A tile or a timestamp never changes; the checkpoint always may.
-      return await reply
-        .header('cache-control', tile || stamp ? 'private, max-age=31536000, immutable' : 'no-cache')
-        .type(tile ? 'application/octet-stream' : stamp ? 'application/timestamp-reply' : 'text/plain; charset=utf-8')
-        .send(Buffer.from(bytes))
-    } catch (error) {
-      return sendFault(reply, error)
-    }
-  })
+  serveFiles(app, { ledger, authenticate, isPublic })
+  mountLedgerKeys(app, ledger.keys, isOperator, authenticate)
 }
