@@ -1,5 +1,5 @@
 /** Opens the room: what of the folder is active, what was refused, and decisions under the active one. */
-import { setTimeout as pause } from 'node:timers/promises'
+import type { Entry } from '@ephor/engine/ledger'
 import { activate, restore } from './activate.ts'
 import { analyze } from './analyze/analyze.ts'
 import { diff } from './analyze/diff-policies.ts'
@@ -10,7 +10,7 @@ import type { Charter } from './charter/charter.ts'
 import type { BudgetTerms } from './charter/charges.ts'
 import { checkFiles } from './check-files.ts'
 import { diffSchemas } from './diff-schemas.ts'
-import { digestOf, versionOf } from './digest.ts'
+import { digestOf } from './digest.ts'
 import { refusedEntry } from './entries.ts'
 import type { LeftOut } from './input-type.ts'
 import { findWorld, keepWorld } from './keep-world.ts'
@@ -19,6 +19,7 @@ import type { LiveOptions, State } from './live.ts'
 import { createWorld } from './live-world.ts'
 import type { WorldSchema } from './make-schema.ts'
 import { readFolder } from './read-folder.ts'
+import { readSettled } from './read-settled.ts'
 import { decideStaged } from './stages.ts'
 import { startCedar } from './start-cedar.ts'
 import type { Decision, Finding, PolicyFiles, PolicyPrincipal, PolicyRequest, PolicyStatus, PolicyWorld } from './types.ts'
@@ -64,6 +65,8 @@ export interface Policy {
   setWorld(world: PolicyWorld): Promise<void>
   /** Looks at the folder now. */
   reload(): Promise<void>
+  /** Takes over what another replica wrote, of which this is the entry. */
+  follow(entry: Entry): Promise<void>
   /** Called after other policies became active. Returns what stops it. */
   on(listener: () => void): () => void
   close(): Promise<void>
@@ -99,20 +102,6 @@ function propose(state: State, { log }: PolicyOptions, pending: State['pending']
   if (pending)
     log.warn({ version: pending.version, active }, 'by the charter the changed policy folder is not active before it is reviewed')
   for (const listener of state.listeners) listener()
-}
-
-const MAX_READINGS = 50
-
-/** Reads the folder until two readings agree: what an editor is half-way through writing is not a policy. */
-async function readSettled(folder: string, seen: string | undefined) {
-  let last: string | undefined
-  for (let round = 1; ; round++) {
-    const read = await readFolder(folder)
-    const version = 'files' in read ? versionOf(read.files) : digestOf(read.findings)
-    if (version === seen || version === last || round === MAX_READINGS) return { read, version }
-    last = version
-    await pause(50)
-  }
 }
 
 /** Handed to the ledger at once, before any decision in that world; what could not be written is tried again at the next look. */
@@ -303,6 +292,9 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
       await kept
     },
     reload: () => inTurn(() => look(state, options)),
+    async follow({ body: { type } }) {
+      if (type === 'policy.activated' || type === 'policy.staged') await inTurn(() => follow(state, options))
+    },
     on(listener) {
       state.listeners.add(listener)
       return () => state.listeners.delete(listener)
