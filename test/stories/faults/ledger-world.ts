@@ -51,12 +51,13 @@ export function partOf(id: string): EntryDraft[] {
 
 /** Opens the ledger again, without the fault, and looks at all of it. @returns its entries' ids in order */
 export async function expectWhole(place: Place, acknowledged: readonly Acknowledged[]): Promise<string[]> {
-  const { ledger, close } = await openWorld(place)
+  const world = await openWorld(place)
+  const { ledger } = world
   try {
     const { size } = await ledger.head()
     const entries = await ledger.list({ limit: size + 1 })
     expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: size }, (_, i) => i))
-    const ids = entries.map(({ body }) => String(body['id']))
+    const ids = entries.map(({ body }) => body['id'] as string)
     expect(new Set(ids).size).toBe(size)
     for (const { id, seq, leafHash } of acknowledged) expect(entries[seq]).toMatchObject({ leafHash, body: { id } })
     // A part is whole: each decision has its outcome right behind it.
@@ -68,6 +69,6 @@ export async function expectWhole(place: Place, acknowledged: readonly Acknowled
     await expect(verifyLog({ read }, { vkey: ledger.verifierKey })).resolves.toMatchObject({ ok: true, size })
     return ids
   } finally {
-    await close()
+    await world.close()
   }
 }
