@@ -1,5 +1,7 @@
 /** The server: settings, the composition of all rooms, start and stop. */
 export { copyToPostgres } from './copy-to-postgres.ts'
+export { backupOffline } from './backup/backup-offline.ts'
+export { restoreBackup } from './backup/restore-backup.ts'
 export { openLedgerOffline } from './open-offline.ts'
 export { migrateStore, pendingMigrations } from './open-store.ts'
 export { removeSearchOffline } from './remove-search.ts'

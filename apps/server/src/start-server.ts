@@ -6,6 +6,7 @@ import { serveEnvoy } from '@ephor/engine/doors'
 import type { EnvoyServer } from '@ephor/engine/doors'
 import type { Logger } from '@ephor/engine/kernel'
 import type { FastifyInstance } from 'fastify'
+import { finishRestore } from './backup/finish-restore.ts'
 import { buildApp, identifyAgent, openRooms } from './compose.ts'
 import type { Origins, Rooms } from './compose.ts'
 import { firstRun } from './first-run.ts'
@@ -84,6 +85,7 @@ function inspectServers({ registry, upstreams }: Rooms, log: Logger): void {
 /** @throws Fault PORT_TAKEN, HOME_UNWRITABLE, KEY_UNSAFE, STORE_LOCKED, STORE_CORRUPT, LEDGER_FORKED, …: one for each thing to put right. */
 export async function startServer({ settings }: Pick<LoadedSettings, 'settings'>, log: Logger): Promise<RunningServer> {
   const { home, host, policyFolder } = settings
+  finishRestore(home)
   prepareHome(home, policyFolder)
   const port = settings.port === 0 ? await freePort(host) : settings.port
   const origins = originsOf(settings, port)

@@ -56,7 +56,7 @@ export function addErase(ledger: Command, io: Io): void {
           line(io, 'The database may keep the destroyed keys on disk for a while: docs/guide/erasure.md says how long.')
       }
       const [first] = done.held
-      if (first) throw new Fault('LEGAL_HOLD', `${done.held.map(({ hold, keys }) => `${hold} keeps ${keys} keys`).join(', ')}`)
+      if (first) throw new Fault('LEGAL_HOLD', done.held.map(({ hold, keys }) => `${hold} keeps ${keys} keys`).join(', '))
     }),
   )
   examples(erasing, 'ledger erase --subject agt_01kf… --dry-run', 'ledger erase --subject per_01kf… --reason subject-request --yes')

@@ -8,10 +8,10 @@ import type { Erasure } from './open-erasure.ts'
 
 /** What other rooms know of a subject, which this one does not. */
 export type AboutSubjects = {
-  isOperator(person: string): boolean
-  groupsOf(subject: string): readonly string[]
+  isOperator: (person: string) => boolean
+  groupsOf: (subject: string) => readonly string[]
   /** Rows of other rooms that name the subject. */
-  namesOf(subject: string): { room: string; what: string }[]
+  namesOf: (subject: string) => { room: string; what: string }[]
 }
 
 const ms = (time: string | undefined) => (time === undefined ? undefined : Date.parse(time))

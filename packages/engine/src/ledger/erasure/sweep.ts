@@ -17,14 +17,14 @@ const MAX_LEAP_DAYS = 31
 const EVERY_MS = 3_600_000
 
 /** `groups`: those of a person; empty for agents. */
-export type SweepInput = { groupsOf(subject: string): readonly string[]; by: string; force?: boolean }
+export type SweepInput = { groupsOf: (subject: string) => readonly string[]; by: string; force?: boolean }
 
 export type Sweep = {
   /** @throws Fault RETENTION_INVALID when the clock is far ahead of the last sweep, unless it is forced */
-  run(input: SweepInput): Promise<{ keys: number; entries: string[] }>
+  run: (input: SweepInput) => Promise<{ keys: number; entries: string[] }>
   /** Runs now and every hour. */
-  start(groupsOf: SweepInput['groupsOf']): void
-  stop(): void
+  start: (groupsOf: SweepInput['groupsOf']) => void
+  stop: () => void
 }
 
 export function makeSweep(context: Context): Sweep {
