@@ -5,6 +5,7 @@ import { benchBacktest } from './backtest.ts'
 import { benchDecisions } from './decisions.ts'
 import { benchGateway } from './gateway.ts'
 import { benchLedger } from './ledger/index.ts'
+import { benchLedgerSearch } from './ledger-search.ts'
 import { machine } from './measure.ts'
 import { benchMemory } from './memory.ts'
 import { benchPolicy } from './policy/index.ts'
@@ -15,6 +16,7 @@ const benches = {
   decisions: benchDecisions,
   gateway: benchGateway,
   ledger: benchLedger,
+  'ledger-search': benchLedgerSearch,
   memory: benchMemory,
   policy: benchPolicy,
   replicas: benchReplicas,

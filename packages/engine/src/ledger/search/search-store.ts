@@ -48,8 +48,10 @@ const ADD = `INSERT INTO ledger_search (tenant, seq, at, terms)
 const BEGIN = `INSERT INTO ledger_search_position (tenant, version, next, last) VALUES (@tenant, ${TERMS_VERSION}, 0, '')
   ON CONFLICT (tenant) DO NOTHING`
 // Of several replicas that read the same entries, one moves the position, and the others' batches are undone.
+// An index of an earlier version begins again; one of a later version is left to the replicas that know it.
+const FORGET = `DELETE FROM ledger_search_position WHERE tenant = @tenant AND version < ${TERMS_VERSION}`
 const MOVE = `UPDATE ledger_search_position SET next = ?, last = ? WHERE tenant = @tenant AND next = ? AND version = ${TERMS_VERSION}`
-const CLEAR = ['DELETE FROM ledger_search WHERE tenant = @tenant', 'DELETE FROM ledger_search_position WHERE tenant = @tenant']
+const CLEAR = ['DELETE FROM ledger_search WHERE tenant = @tenant', 'DELETE FROM ledger_search_position WHERE tenant = @tenant'] as const
 
 /**
  * Entries at the near end that are looked through one by one before the index of terms is asked. GIN gives all entries
@@ -86,15 +88,16 @@ export function postgresIndex(store: Store): TermIndex {
   return {
     async position() {
       const query = db.selectFrom('ledger_search_position').select(['next', 'last']).where('tenant', '=', tenant)
-      return (await query.where('version', '=', TERMS_VERSION).executeTakeFirst()) ?? START
+      return (await query.where('version', '>=', TERMS_VERSION).executeTakeFirst()) ?? START
     },
     async add(batch, from, to) {
       const rowsOf = batch.map(({ seq, at, terms }) => ({ seq, at, terms: terms.map(toBigint) }))
       try {
         await store.commit({
           changes: [
-            ...(from.next === 0 ? [{ sql: BEGIN, params: [] }] : []),
+            ...(from.next === 0 ? [FORGET, BEGIN].map((text) => ({ sql: text, params: [] })) : []),
             { sql: MOVE, params: [to.next, to.last, from.next], rows: 1, fault: 'CONFLICT' },
+            ...(from.next === 0 ? [{ sql: CLEAR[0], params: [] }] : []),
             { sql: ADD, params: [JSON.stringify(rowsOf)] },
           ],
         })

@@ -16,9 +16,9 @@ export const REASONS: Reasons = {
 
 export type SearchWorld = World & { search: Search }
 
-/** @param folder of an earlier world */
-export async function openSearchWorld(folder?: string): Promise<SearchWorld> {
-  const world = await openWorld(folder)
+/** @param folder of an earlier world @param replica on that world's store */
+export async function openSearchWorld(folder?: string, replica?: string): Promise<SearchWorld> {
+  const world = await openWorld(folder, replica === undefined ? {} : { replica })
   const reasons = async (version: string) => (version === VERSION ? REASONS : {})
   const search = await openSearch({ store: world.store, log: makeLog('silent'), reasons })
   return {

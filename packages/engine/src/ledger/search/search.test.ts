@@ -1,5 +1,6 @@
 /** Searching the ledger: by everything an entry is about, page by page while it grows, and never more than the ledger says. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { testsPostgres } from '../ledger.fixture.ts'
 import type { Filters } from './search-query.ts'
 import { decisionBody, openSearchWorld, traceId } from './search.fixture.ts'
 import type { SearchWorld } from './search.fixture.ts'
@@ -110,4 +111,23 @@ test('an index that is built again finds the same', async () => {
   const whole = { entries, indexed: entries, counted: entries, missing: 0 }
   await expect.poll(() => world.search.status(), { timeout: 8000 }).toMatchObject(whole)
   expect(await found({ agent })).toEqual(before)
+})
+
+test('of two replicas, one indexes each entry', async ({ skip }) => {
+  if (!testsPostgres) skip('the embedded store has one process')
+  const second = await openSearchWorld(world.folder, 'second')
+  try {
+    for (let i = 0; i < 5; i++) {
+      const bodies = Array.from({ length: 300 }, (_, n) => decisionBody({ agent, more: { session: `shared-${i}-${n}` } }))
+      await [world, second][i % 2]?.ledger.append({ changes: [], entries: bodies.map((body) => ({ type: 'decision', body })) })
+    }
+    for (const { search } of [world, second]) {
+      const { items } = await search.search({ session: 'shared-4-299' }, { order: 'newest', limit: 5 })
+      expect(items).toHaveLength(1)
+    }
+    const { entries } = await second.search.status()
+    await expect.poll(() => second.search.status(), { timeout: 15_000 }).toMatchObject({ indexed: entries, counted: entries, missing: 0 })
+  } finally {
+    await second.close()
+  }
 })
