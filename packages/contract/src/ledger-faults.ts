@@ -109,4 +109,14 @@ export const LEDGER_FAULTS = {
     title: 'No timestamp of the checkpoint could be had',
     advice: 'Check ledger.timestamps.url and ledger.timestamps.ca; it is tried again.',
   },
+  MIRROR_DIFFERS: {
+    status: 409,
+    title: 'The mirror holds something that this ledger contradicts',
+    advice: 'Nothing there was overwritten. Compare the two: ephor-verify with --earlier, and who else may write there.',
+  },
+  MIRROR_UNAVAILABLE: {
+    status: 502,
+    title: 'The mirror cannot be read or written',
+    advice: 'Check bucket, region, endpoint and credentials; it is tried again.',
+  },
 } as const satisfies Record<string, FaultRow>

@@ -13,6 +13,7 @@ import type { CommonOptions, Connection } from '../connection.ts'
 import { json, line } from '../output.ts'
 import type { Io } from '../output.ts'
 import { examples, withServer } from '../verb.ts'
+import { exportToBucket } from './export-to-bucket.ts'
 import { filtersOf, withFilters } from './filters.ts'
 import type { FilterOptions } from './filters.ts'
 
@@ -82,7 +83,7 @@ export function addExport(ledger: Command, io: Io, copy: CopyLedger): void {
   const exporting = withServer(
     ledger
       .command('export')
-      .argument('[folder]', 'where the copy goes, or is brought up to date')
+      .argument('[folder]', 'where the copy goes, or is brought up to date; s3://bucket/folder for a bucket')
       .description('write a copy that verifies by itself, or entries in a format of others; runs without a server too'),
   )
   exporting
@@ -100,6 +101,12 @@ export function addExport(ledger: Command, io: Io, copy: CopyLedger): void {
     if (folder === undefined) throw new Fault('REQUEST_INVALID', 'name a folder, or a --format')
     if (out !== undefined || after !== undefined || Object.keys(filtersOf(options)).length > 0)
       throw new Fault('REQUEST_INVALID', 'a folder holds the whole ledger; filters need a --format')
+    if (folder.startsWith('s3:')) {
+      const done = await exportToBucket(io, options, folder, (scratch) => copy(io, options, scratch))
+      if (options.json) json(io, { bucket: folder, ...done })
+      else line(io, `${folder} holds ${done.size} entries now; ${done.written} objects were written.`)
+      return
+    }
     const target = resolve(io.folder, folder)
     const done = await copy(io, options, target)
     if (options.json) return json(io, { folder: target, ...done })
@@ -108,6 +115,7 @@ export function addExport(ledger: Command, io: Io, copy: CopyLedger): void {
   examples(
     exporting,
     'ledger export ./evidence',
+    'ledger export s3://evidence/ephor',
     'ledger export --format ocsf --since 24h --out yesterday.ocsf.jsonl',
     'ledger export --format bundle --since 2026-11-01 --until 2026-12-01 --out november.dsse.json',
     'ledger export --format csv --effect deny --out refused.csv',

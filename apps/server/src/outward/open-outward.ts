@@ -1,7 +1,7 @@
 /** What leaves the ledger for other systems, opened and mounted together. */
 import { readFileSync } from 'node:fs'
 import type { Authenticate, Clock, Logger, Store } from '@ephor/engine/kernel'
-import { httpAuthority, keepTimestamps, mountTimestamps } from '@ephor/engine/ledger'
+import { httpAuthority, keepMirror, keepTimestamps, mountTimestamps, s3Target } from '@ephor/engine/ledger'
 import { mountOutbox, openOutbox } from '@ephor/engine/outbox'
 import type { Vault } from '@ephor/engine/vault'
 import type { FastifyInstance } from 'fastify'
@@ -32,18 +32,36 @@ function openTimestamps({ settings, clock, ...rooms }: Omit<OutwardRooms, 'feed'
   return keepTimestamps({ ...rooms, clock, authority, everyMs: every })
 }
 
+/** undefined when the settings name no bucket. */
+function openMirror({ settings, ...rooms }: Omit<OutwardRooms, 'feed' | 'vault'> & { ledger: EventFeed['ledger'] }) {
+  const { bucket, every, ...where } = settings.ledger.mirror
+  if (bucket === undefined) return undefined
+  const target = s3Target({ bucket, ...where })
+  const mirror = keepMirror({ ...rooms, target, everyMs: every })
+  return {
+    warnings: () => mirror.warnings(),
+    async close() {
+      const closed = mirror.close()
+      // Requests that are on their way end at once; the next start goes on where they were.
+      target.close()
+      await closed
+    },
+  }
+}
+
 export function openOutward({ store, feed, vault, clock, log, settings }: OutwardRooms) {
   const { ledger } = feed
   const timestamps = openTimestamps({ store, ledger, clock, log, settings })
+  const mirror = openMirror({ store, ledger, clock, log, settings })
   const outbox = openOutbox({ store, ledger, clock, log, sinks: settings.outbox, reveal: revealer(vault) })
   const stopListening = feed.onAppend(() => outbox.wake())
   return {
     outbox,
     timestamps,
-    warnings: async () => [...(await outbox.warnings()), ...timestamps.warnings()],
+    warnings: async () => [...(await outbox.warnings()), ...timestamps.warnings(), ...(mirror?.warnings() ?? [])],
     async close() {
       stopListening()
-      await Promise.all([outbox.close(), timestamps.close()])
+      await Promise.all([outbox.close(), timestamps.close(), mirror?.close()])
     },
   }
 }

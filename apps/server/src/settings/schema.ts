@@ -169,6 +169,30 @@ export const Settings = z.strictObject({
     .prefault({}),
   outbox: sinks.default([]).describe('Systems that the ledger is sent to: NATS JetStream and webhooks.'),
   mcp: z
+      mirror: z
+        .strictObject({
+          bucket: z
+            .string()
+            .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket')
+            .optional()
+            .describe('The S3 bucket in which a copy of the published log is kept up to date; none unless set.'),
+          prefix: z
+            .string()
+            .regex(/^(?:[\w.-]+(?:\/[\w.-]+)*)?$/, 'must be words divided by slashes, without one at the ends')
+            .default('')
+            .describe('The folder in the bucket.'),
+          region: z.string().min(1).optional().describe('The region of the bucket, unless the environment says it.'),
+          endpoint: z
+            .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+            .optional()
+            .describe('The address of a store that is not Amazon’s.'),
+          pathStyle: flag.default(false).describe('Name the bucket in the path and not in the host name.'),
+          every: duration
+            .pipe(z.number().min(1000, 'must be at least 1s'))
+            .default(10_000)
+            .describe('How soon after a checkpoint the copy is brought up to date, at most.'),
+        })
+        .prefault({}),
     .strictObject({
       sessionIdle: duration.default(1_800_000).describe('After how long without a request an MCP session is closed.'),
       plainNames: flag.default(false).describe('Tools go by their own names where an agent may see one server only.'),

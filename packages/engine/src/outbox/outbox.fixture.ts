@@ -2,8 +2,9 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadKeys, makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
+import { loadKeys, makeLog, systemClock } from '@ephor/engine/kernel'
 import type { Store } from '@ephor/engine/kernel'
+import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { CloudEvent } from '@ephor/engine/ledger'
 import { startDeliverer } from './deliver.ts'
@@ -24,7 +25,7 @@ export async function openWorld(folder = scratch()) {
   const keys = loadKeys(join(folder, 'keys'))
   const outside = join(folder, 'checkpoint')
   const extension = ledgerExtension({ outside })
-  const store = await openSqlite({ file: join(folder, 'ephor.db'), migrations: [ledgerMigrations, outboxMigrations], extension })
+  const store = await openTestStore({ folder, migrations: [ledgerMigrations, outboxMigrations], extension })
   const base = { store, clock: systemClock, log: makeLog('silent') }
   const ledger = await openLedger({ ...base, keys, signer: fileSigner(keys.ledger), origin: ORIGIN, outside })
   const wakers = new Set<() => void>()
