@@ -69,7 +69,7 @@ async function checkServer({ home }: EffectiveSettings): Promise<Check> {
       return warning(
         'server',
         `ready at ${running.url}; ${warnings.join('; ')}`,
-        'Look closer: ephor policy backtests, ephor ledger sinks.',
+        'Look closer: ephor policy backtests, ephor ledger sinks, ephor ledger witnesses.',
       )
     return ready
       ? ok('server', `ready at ${running.url}`)
