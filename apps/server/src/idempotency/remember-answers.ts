@@ -19,7 +19,7 @@ function keyOf(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key']
   // A call has its own way, which survives a crash between the decision and this table: the broker's.
   if (key === undefined || request.method === 'GET' || request.method === 'HEAD' || !request.url.startsWith('/v1/')) return undefined
-  if (request.url === '/v1/calls') return undefined
+  if (/^\/v1\/calls(?:\?|$)/.test(request.url)) return undefined
   if (typeof key !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(key))
     throw new Fault('REQUEST_INVALID', 'Idempotency-Key holds 1 to 200 printable characters')
   return key

@@ -4,6 +4,7 @@ import type { Clock, Logger, Store } from '@ephor/engine/kernel'
 import { isoTime } from '@ephor/engine/kernel'
 import { followGossip, openWitnesses } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
+import { parseCosignerKey } from '@ephor/proof'
 import type { Settings } from '../settings/schema.ts'
 
 export type WitnessingRooms = { store: Store; ledger: Ledger; clock: Clock; log: Logger; settings: Pick<Settings, 'ledger'> }
@@ -11,7 +12,8 @@ export type Witnessing = Awaited<ReturnType<typeof openWitnessing>>
 
 /** @throws Fault SETTINGS_INVALID */
 export async function openWitnessing({ store, ledger, clock, log, settings }: WitnessingRooms) {
-  const { witnesses: list, witnessQuorum, witnessDeadline, gossip: source } = settings.ledger
+  const { witnesses: named, witnessQuorum, witnessDeadline, gossip: source } = settings.ledger
+  const list = named.map(({ key, url }) => ({ key: parseCosignerKey(key), url }))
   const quorum = witnessQuorum ?? list.length
   if (quorum > list.length)
     throw new Fault('SETTINGS_INVALID', `the setting "ledger.witnessQuorum" is ${quorum}, but "ledger.witnesses" names ${list.length}`)

@@ -3,10 +3,9 @@ import { Fault } from '@ephor/contract'
 import { makeLog } from '@ephor/engine/kernel'
 import type { AcceptedHistory, Fork } from '@ephor/engine/ledger'
 import { openFoundations } from '../compose.ts'
-import type { StoreSettings } from '../open-store.ts'
 
 /** @throws Fault STORE_LOCKED when a server runs on the folder; CONFLICT when there is no fork, or the store has another history. */
-export async function resolveForkOffline(settings: StoreSettings, accept: AcceptedHistory): Promise<Fork[]> {
+export async function resolveForkOffline(settings: Parameters<typeof openFoundations>[0], accept: AcceptedHistory): Promise<Fork[]> {
   const began = Date.now()
   const { store, feed } = await openFoundations(settings, makeLog('silent'), accept)
   const { ledger } = feed

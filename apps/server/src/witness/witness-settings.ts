@@ -26,20 +26,17 @@ function readText(text: string): { key: string; url: string }[] {
     })
 }
 
-/** Keys are parsed, each stands once, and addresses end without a slash. */
+/** Each key stands once and is one; addresses end without a slash. */
 export const WitnessList = z
   .union([z.string().transform(readText), z.array(z.union([z.string().transform((text) => readText(text)[0]), Entry]))])
   .pipe(z.array(Entry).max(20, 'has at most 20'))
   .transform((entries, context) => {
     const seen = new Set<string>()
-    return entries.flatMap(({ key: text, url }) => {
+    for (const { key: text } of entries) {
       const key = readKey(text)
-      const mistake = typeof key === 'string' ? key : seen.has(toHex(key.publicKey)) ? `the key of ${key.name} stands twice` : undefined
-      if (mistake !== undefined || typeof key === 'string') {
-        context.addIssue({ code: 'custom', message: mistake ?? '' })
-        return []
-      }
-      seen.add(toHex(key.publicKey))
-      return [{ key, url: url.replace(/\/+$/, '') }]
-    })
+      if (typeof key === 'string') context.addIssue({ code: 'custom', message: key })
+      else if (seen.has(toHex(key.publicKey))) context.addIssue({ code: 'custom', message: `has the key of ${key.name} twice` })
+      else seen.add(toHex(key.publicKey))
+    }
+    return entries.map(({ key, url }) => ({ key, url: url.replace(/\/+$/, '') }))
   })

@@ -111,7 +111,7 @@ test.skipIf(testsPostgres)('nobody without the key can stop the ledger, and no k
   const revoked = toyLog(ORIGIN, ['a', 'b', 'c'])
   const { store, ledger } = world
   const trusted = () => [{ key: revoked.verifierKey, revokedAbove: 2 }]
-  const forks = await openForks({ store, reads: readStore(store), append: ledger.append, trusted, clock, log })
+  const forks = await openForks({ store, reads: readStore(store), append: (part) => ledger.append(part), trusted, clock, log })
   expect(await forks.compare(await revoked.checkpoint(3), 'person')).toMatchObject({ kind: 'foreign' })
   expect(await forks.compare(await revoked.checkpoint(2), 'person')).toMatchObject({ kind: 'forked' })
 })

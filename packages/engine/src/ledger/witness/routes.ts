@@ -10,7 +10,7 @@ export type WitnessRooms = {
   forks: Forks
   witnesses: Witnesses
   /** Whether a person administers this installation. */
-  isOperator(person: string): boolean
+  isOperator: (person: string) => boolean
 }
 
 function forkView({ at, resolvedAt, ...fork }: Fork): ForkView {
