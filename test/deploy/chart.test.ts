@@ -1,6 +1,6 @@
 /** The Helm chart, rendered: valid by the schemas of Kubernetes without an unknown field, selectors and references lead somewhere, and nothing has a privilege. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SETTING_NAMES } from '@ephor/server'
@@ -247,6 +247,35 @@ test('each replica that there is stands in the proxy, and HAProxy takes what is 
   if (!existsSync('/usr/sbin/haproxy')) skip('needs haproxy (Debian: apt-get install haproxy)')
   writeFileSync(join(folder, 'haproxy.cfg'), text)
   expect(() => execFileSync('/usr/sbin/haproxy', ['-c', '-f', join(folder, 'haproxy.cfg')], { stdio: 'pipe' })).not.toThrow()
+})
+
+test('a pod does not begin with keys of its own making: one that the Secret lacks stops it', ({ skip }) => {
+  if (why !== undefined) skip(why)
+  const script = (tenant: string) => {
+    const [pod] = workloads(render({ ...LEAST, tenant }).resources).filter(({ resource }) => resource.kind === 'StatefulSet')
+    const [shell = '', flags = '', text = ''] = z.array(z.string()).parse(pod?.template.spec.initContainers[0]?.['command'])
+    const at = (path: string) => join(folder, tenant, path)
+    const local = text.replaceAll('/secret', at('secret')).replaceAll('/data', at('data')).replaceAll('/run/ephor', at('run'))
+    mkdirSync(at('secret'), { recursive: true })
+    for (const name of ['payload', 'token', 'operator', 'policy']) writeFileSync(at(`secret/${name}.key`), 'key', { mode: 0o440 })
+    return { at, run: () => execFileSync(shell, [flags, local], { encoding: 'utf8', stdio: 'pipe' }) }
+  }
+  for (const [tenant, ledger] of [
+    ['default', 'ledger'],
+    ['acme', 'ledger-acme'],
+  ] as const) {
+    const { at, run } = script(tenant)
+    expect(run).toThrow(`has no ${ledger}.key`)
+    writeFileSync(at(`secret/${ledger}.key`), 'key', { mode: 0o440 })
+    run()
+    // A container that is started again does the same again.
+    run()
+    expect(readdirSync(at('data/home/keys')).toSorted()).toEqual(
+      ['payload', 'token', 'operator', 'policy', ledger].map((name) => `${name}.key`).toSorted(),
+    )
+    expect(statSync(at('data/home/keys')).mode & 0o777).toBe(0o700)
+    expect(statSync(at(`data/home/keys/${ledger}.key`)).mode & 0o777).toBe(0o600)
+  }
 })
 
 test('what must be said is asked for by name', ({ skip }) => {

@@ -137,30 +137,34 @@ function layOut(): string {
   return app
 }
 
-test('what is in it runs as a stranger to its files, is well by its own health check, and stops at the signal', async ({ skip }) => {
-  if (process.getuid?.() !== 0) skip('to become another user takes root')
-  const [uid = 0, gid = 0] = (one('USER') ?? '').split(':').map(Number)
-  const home = join(folder, 'data')
-  mkdirSync(home, { mode: 0o700 })
-  chownSync(home, uid, gid)
-  chownSync(folder, uid, gid)
-  const program = join(layOut(), 'apps/cli/bin/ephor.mjs')
-  const port = String(await freePort())
-  const env = { PATH: process.env['PATH'] ?? '', EPHOR_HOME: home, EPHOR_HOST: '0.0.0.0', EPHOR_DEMO: 'false', EPHOR_PORT: port }
-  const child = spawn(process.execPath, [program, 'up'], { uid, gid, env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const exited = once(child, 'exit')
-  const [, check = ''] = /CMD (\[.*\])$/.exec(one('HEALTHCHECK') ?? '') ?? []
-  const [, ...words] = z.array(z.string()).parse(JSON.parse(check))
-  const isWell = () =>
-    promisify(execFile)(process.execPath, words, { env, uid, gid }).then(
-      () => true,
-      () => false,
-    )
-  expect(await isWell()).toBe(false)
-  await expect.poll(() => (child.exitCode === null ? isWell() : output), { timeout: 15_000, interval: 200 }).toBe(true)
-  expect(readdirSync(home)).toEqual(expect.arrayContaining(['checkpoint', 'keys', 'policies', 'store.db']))
-  child.kill('SIGTERM')
-  expect(await exited, output).toEqual([0, null])
-})
+test(
+  'what is in it runs as a stranger to its files, is well by its own health check, and stops at the signal',
+  { timeout: 90_000 },
+  async ({ skip }) => {
+    if (process.getuid?.() !== 0) skip('to become another user takes root')
+    const [uid = 0, gid = 0] = (one('USER') ?? '').split(':').map(Number)
+    const home = join(folder, 'data')
+    mkdirSync(home, { mode: 0o700 })
+    chownSync(home, uid, gid)
+    chownSync(folder, uid, gid)
+    const program = join(layOut(), 'apps/cli/bin/ephor.mjs')
+    const port = String(await freePort())
+    const env = { PATH: process.env['PATH'] ?? '', EPHOR_HOME: home, EPHOR_HOST: '0.0.0.0', EPHOR_DEMO: 'false', EPHOR_PORT: port }
+    const child = spawn(process.execPath, [program, 'up'], { uid, gid, env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    const exited = once(child, 'exit')
+    const [, check = ''] = /CMD (\[.*\])$/.exec(one('HEALTHCHECK') ?? '') ?? []
+    const [, ...words] = z.array(z.string()).parse(JSON.parse(check))
+    const isWell = () =>
+      promisify(execFile)(process.execPath, words, { env, uid, gid }).then(
+        () => true,
+        () => false,
+      )
+    expect(await isWell()).toBe(false)
+    await expect.poll(() => (child.exitCode === null ? isWell() : output), { timeout: 60_000, interval: 500 }).toBe(true)
+    expect(readdirSync(home)).toEqual(expect.arrayContaining(['checkpoint', 'keys', 'policies', 'store.db']))
+    child.kill('SIGTERM')
+    expect(await exited, output).toEqual([0, null])
+  },
+)
