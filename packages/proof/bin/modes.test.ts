@@ -64,7 +64,7 @@ test('of a log it says keys, witnesses, erasures and time stamps, and what it di
     `${vkey} speaks for the log now`,
     'Cosigned by 1 trusted witnesses (1 required):',
     'w.example/1 at 2023-11-14T22:13:20.000Z by its clock',
-    'entry 22 at 2026-01-02T03:04:05.678Z: {"reason":"asked","subject":"agt_\\u202e1"}',
+    'entry 22 at 2026-01-02T03:04:05.678Z: {"reason":"asked","subject":"agt_\\u202e1","type":"ledger.erased"}',
     'Not verified:',
     '- that nothing was dropped since you last looked',
     '- the time stamps for 21 entries',

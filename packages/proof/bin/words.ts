@@ -2,6 +2,8 @@
 import type { EntryVerdict, Erasure, EvidenceVerdict, KeyPeriod, Refusal, Verdict, Witnessed } from '../src/index.ts'
 
 const LISTED = 20
+/** Of what an erasure says: one can name thousands of destroyed keys. */
+const SAID = 300
 const number = (n: number) => n.toLocaleString('en-US')
 
 /** Names in a log were chosen by whoever wrote it: nothing in them may move the cursor or turn the text. */
@@ -40,11 +42,13 @@ function witnessWords({ cosigned, required, notChecked }: Witnessed): string[] {
   ]
 }
 
-function erasureWords(erasures: readonly Erasure[], count: number): string[] {
+function erasureWords(erasures: readonly Erasure[], types: Record<string, number>): string[] {
+  const count = (types['ledger.erased'] ?? 0) + (types['ledger.expired'] ?? 0)
   if (count === 0) return []
   const lines = erasures.slice(0, LISTED).map(({ seq, at, body }) => {
-    const { v: _v, type: _type, at: _at, tenant: _tenant, ...said } = body
-    return `  entry ${seq} at ${at}: ${plain(JSON.stringify(said))}`
+    const { v: _v, at: _at, tenant: _tenant, ...said } = body
+    const text = plain(JSON.stringify(said))
+    return `  entry ${seq} at ${at}: ${text.length > SAID ? `${text.slice(0, SAID)}…` : text}`
   })
   const more = count > LISTED ? [`  … and ${number(count - LISTED)} more; --json lists the first 1,000`] : []
   return [`Erasures on record (payloads that are gone; their entries and proofs are not): ${number(count)}`, ...lines, ...more]
@@ -75,7 +79,7 @@ export function logWords(verdict: Verdict & { ok: true }, { keyFrom, earlier, wi
     ...(earlierSize === undefined ? [] : [`It contains, unchanged, the ${number(earlierSize)} entries of the earlier checkpoint.`]),
     ...keysWords(keys),
     ...witnessWords(verdict),
-    ...erasureWords(erasures, types['ledger.erased'] ?? 0),
+    ...erasureWords(erasures, types),
     ...notVerified([
       ...(keyFrom === 'folder' ? [FOLDER_KEY] : []),
       ...(earlier ? [] : ['- that nothing was dropped since you last looked: no checkpoint kept from before was given with --earlier;']),
@@ -126,7 +130,7 @@ export function evidenceWords(
     ...typesWords(types),
     ...keysWords(keys),
     ...witnessWords(verdict),
-    ...erasureWords(erasures, types['ledger.erased'] ?? 0),
+    ...erasureWords(erasures, types),
     ...notVerified([
       ...(keyFrom === 'bundle'
         ? ['- whose log it is: the verifier key came from the bundle itself. Pass one that you trust with --vkey;']

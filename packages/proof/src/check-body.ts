@@ -7,7 +7,8 @@ import type { KeyEntry } from './key-chain.ts'
 
 export type BodyProblem = { fault: 'ENTRY_INVALID' | 'ID_REPEATED' | 'LINK_INVALID'; detail: string }
 
-const ERASED = 'ledger.erased'
+/** On a person's word, and by a rule of retention. */
+const ERASURES: readonly string[] = ['ledger.erased', 'ledger.expired']
 const DIGEST = /^sha256:[0-9a-f]{64}$/
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -39,7 +40,7 @@ function wrongMember(body: Record<string, unknown>): string | undefined {
 /** Entries of a kind that a verdict names one by one: the first of them, and how many there are. */
 const MAX_LISTED = 1000
 
-/** An entry that says that something was erased, as it says it. */
+/** An entry that says that payloads were destroyed, as it says it. */
 export type Erasure = { seq: number; at: string; body: Record<string, unknown> }
 
 /** Reads the bodies of a ledger in order and finds the first thing wrong with each. */
@@ -47,7 +48,7 @@ export class BodyChecker {
   readonly #ids = new IdMemory()
   readonly types: Record<string, number> = {}
   readonly keyEntries: KeyEntry[] = []
-  /** The first 1,000 of type `ledger.erased`; `types` counts all. */
+  /** The first 1,000 of type `ledger.erased` or `ledger.expired`; `types` counts all. */
   readonly erasures: Erasure[] = []
   readonly #whole: boolean
 
@@ -73,7 +74,7 @@ export class BodyChecker {
     const type = body['type'] as string
     this.types[type] = (Object.hasOwn(this.types, type) ? (this.types[type] as number) : 0) + 1
     if (isKeyEntry(type)) this.keyEntries.push({ seq, body })
-    if (type === ERASED && this.erasures.length < MAX_LISTED) this.erasures.push({ seq, at: body['at'] as string, body })
+    if (ERASURES.includes(type) && this.erasures.length < MAX_LISTED) this.erasures.push({ seq, at: body['at'] as string, body })
     return this.#link(type, body['id'] as string | undefined, body['decision'])
   }
 
