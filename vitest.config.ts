@@ -1,13 +1,43 @@
-/** How the tests run: every *.test.ts beside the code, plus the house rules and the stories in test/. */
+/** How the tests run: every *.test.ts beside the code, the house rules and the stories in test/, and the rooms' suites once more on PostgreSQL. */
 import { defineConfig } from 'vitest/config'
+import { postgresAnswers } from './packages/engine/src/kernel/test-store.ts'
+
+/** Suites whose subject keeps something in the store; those of one store only are left out. */
+const STORING = [
+  'packages/engine/src/kernel/store.test.ts',
+  'packages/engine/src/{identity,registry,approvals,broker,budgets,vault,rollouts,backtests,thresholds}/*.test.ts',
+  'packages/engine/src/ledger/{ledger,crash,tamper,integrate,replicas,routes,sealed-together}.test.ts',
+  'packages/engine/src/ledger/{keys,signers,witness}/*.test.ts',
+  'packages/engine/src/policy/{open-policy,routes}.test.ts',
+  'apps/server/src/idempotency/*.test.ts',
+]
+
+const postgres = {
+  extends: true as const,
+  test: {
+    name: 'postgres',
+    include: STORING,
+    env: { EPHOR_TEST_STORE: 'postgres' },
+    globalSetup: ['packages/engine/src/kernel/testing/with-postgres.ts'],
+    // Databases are slower to make than files.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+}
+
+const answers = await postgresAnswers()
+if (!answers) console.warn('No PostgreSQL answers at EPHOR_TEST_POSTGRES or on loopback: the suites run on the embedded store only.')
 
 export default defineConfig({
   test: {
-    include: ['{packages,apps,test,policies,scripts}/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     pool: 'forks',
     maxWorkers: 2,
     coverage: { provider: 'v8', include: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'] },
+    projects: [
+      { extends: true, test: { name: 'all', include: ['{packages,apps,test,policies,scripts}/**/*.test.ts'] } },
+      ...(answers ? [postgres] : []),
+    ],
   },
 })

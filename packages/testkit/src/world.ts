@@ -10,8 +10,9 @@ import { brokerMigrations, createBroker, worldOf } from '@ephor/engine/broker'
 import type { BrokerSettings, Call } from '@ephor/engine/broker'
 import { budgetsMigrations, openBudgets } from '@ephor/engine/budgets'
 import { identityMigrations, openIdentity } from '@ephor/engine/identity'
-import { freshBytes, loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
+import { freshBytes, loadKeys, makeLog } from '@ephor/engine/kernel'
 import type { Clock, JsonObject } from '@ephor/engine/kernel'
+import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger, openWitnesses } from '@ephor/engine/ledger'
 import type { Witness } from '@ephor/engine/ledger'
 import { openPolicy, policyMigrations } from '@ephor/engine/policy'
@@ -65,8 +66,8 @@ async function openBase(home: string, clock: Clock) {
   const log = makeLog('silent')
   const keys = loadKeys(join(home, 'keys'))
   const outside = join(home, 'checkpoint')
-  const store = await openSqlite({
-    file: join(home, 'store.db'),
+  const store = await openTestStore({
+    folder: home,
     migrations: [
       ledgerMigrations,
       identityMigrations,

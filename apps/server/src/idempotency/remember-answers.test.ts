@@ -1,10 +1,11 @@
 /** Tests of idempotency keys: once means once, for whoever sent it, also across a restart. */
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Fault } from '@ephor/contract'
-import { makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
+import { makeLog, systemClock } from '@ephor/engine/kernel'
+import { openTestStore, readStored } from '@ephor/engine/kernel/testing'
 import { createApp } from '../http/create-app.ts'
 import { rememberAnswers } from './remember-answers.ts'
 
@@ -13,8 +14,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close()
 })
 
-async function world(file = join(mkdtempSync(join(tmpdir(), 'ephor-idempotency-')), 'store.db')) {
-  const store = await openSqlite({ file, migrations: [{ room: 'server', folder: new URL('./migrations/', import.meta.url) }] })
+async function world(folder = mkdtempSync(join(tmpdir(), 'ephor-idempotency-'))) {
+  const store = await openTestStore({ folder, migrations: [{ room: 'server', folder: new URL('./migrations/', import.meta.url) }] })
   const app = createApp({
     log: makeLog('silent'),
     hosts: { host: '127.0.0.1', allowedHosts: [] },
@@ -54,7 +55,7 @@ async function world(file = join(mkdtempSync(join(tmpdir(), 'ephor-idempotency-'
       headers: { host: 'localhost', 'content-type': 'application/json', 'idempotency-key': key, ...(who ? { authorization: who } : {}) },
       body: JSON.stringify(body),
     })
-  return { post, file, close, runs: () => runs, hold: (until: Promise<void>) => (gate = until), at: (t: number) => (time = t) }
+  return { post, folder, close, runs: () => runs, hold: (until: Promise<void>) => (gate = until), at: (t: number) => (time = t) }
 }
 
 test('the same request with the same key runs once and gets the same answer', async () => {
@@ -107,7 +108,7 @@ test('answers survive a restart; a request that a crash interrupted is not run a
   await expect.poll(before.runs).toBe(2)
   await before.close()
   closers.pop()
-  const after = await world(before.file)
+  const after = await world(before.folder)
   expect((await after.post({ a: 1 }, 'k1')).body).toBe(first.body)
   expect((await after.post({ crash: true }, 'k2')).json()).toMatchObject({
     code: 'CONFLICT',
@@ -117,11 +118,11 @@ test('answers survive a restart; a request that a crash interrupted is not run a
 })
 
 test('a secret in an answer is not readable in the database', async () => {
-  const { post, file, close } = await world()
+  const { post, folder, close } = await world()
   await post({ a: 1 }, 'k1')
   await close()
   closers.pop()
-  expect(readFileSync(file).includes('hunter2')).toBe(false)
+  expect(await readStored(folder)).not.toContain('hunter2')
 })
 
 test('a key that is no key is refused', async () => {

@@ -239,7 +239,7 @@ describe('whoever can write the database', () => {
 
   test('approves nothing by setting the state', async () => {
     const held = await world.hold({ asks })
-    world.tamper("UPDATE approvals_request SET state = 'approved' WHERE id = ?", held.id)
+    await world.tamper("UPDATE approvals_request SET state = 'approved' WHERE id = ?", held.id)
     expect(await faultOf(world.approvals.answered(await found(held), asks))).toBe('STORE_CORRUPT')
   })
 
@@ -247,17 +247,18 @@ describe('whoever can write the database', () => {
     ['a vote that nobody gave', (id: string) => world.tamper('UPDATE approvals_vote SET person = ? WHERE approval = ?', fay.id, id)],
     [
       'a lower quorum',
-      (id: string) => world.tamper(`UPDATE approvals_request SET asks = json_set(asks, '$[0].quorum', 1) WHERE id = ?`, id),
+      (id: string) => world.tamper(`UPDATE approvals_request SET asks = replace(asks, '"quorum":2', '"quorum":1') WHERE id = ?`, id),
     ],
     [
       'another group',
-      (id: string) => world.tamper(`UPDATE approvals_request SET asks = json_set(asks, '$[0].group', 'cfo') WHERE id = ?`, id),
+      (id: string) =>
+        world.tamper(`UPDATE approvals_request SET asks = replace(asks, '"group":"finance"', '"group":"cfo"') WHERE id = ?`, id),
     ],
     [
       'an early escalation',
       (id: string) =>
         world.tamper(
-          `UPDATE approvals_request SET asks = json_set(asks, '$[0].escalated', json('true'), '$[0].escalate', 'cfo') WHERE id = ?`,
+          `UPDATE approvals_request SET asks = replace(asks, '"escalated":false', '"escalated":true,"escalate":"cfo"') WHERE id = ?`,
           id,
         ),
     ],
@@ -268,7 +269,7 @@ describe('whoever can write the database', () => {
     const chief = await world.newPerson(['finance', 'cfo'])
     const held = await world.hold({ asks, requesters: [sam.id] })
     await approve(fred, held)
-    rewrite(held.id)
+    await rewrite(held.id)
     expect(await faultOf(approve(chief, await found(held)))).toBe('STORE_CORRUPT')
     expect((await found(held)).state).toBe('pending')
   })

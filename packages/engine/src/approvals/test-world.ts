@@ -7,11 +7,11 @@ import { Fault, makeId } from '@ephor/contract'
 import type { FaultCode, IdPrefix, PersonPrincipal } from '@ephor/contract'
 import { identityMigrations, openIdentity } from '@ephor/engine/identity'
 import type { Identity } from '@ephor/engine/identity'
-import { loadKeys, makeLog, openSqlite, sendFault } from '@ephor/engine/kernel'
+import { loadKeys, makeLog, sendFault } from '@ephor/engine/kernel'
 import type { Json } from '@ephor/engine/kernel'
+import { alterStore, openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
-import Database from 'better-sqlite3'
 import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { expect } from 'vitest'
@@ -33,7 +33,7 @@ export type World = {
   spend(approval: Approval, digest?: string): Promise<FaultCode | 'none'>
   app(): FastifyInstance
   /** Somebody who can write the database, past Ephor. */
-  tamper(sql: string, ...params: (string | number)[]): void
+  tamper(sql: string, ...params: (string | number)[]): Promise<void>
   restart(): Promise<void>
   end(): Promise<void>
 }
@@ -64,8 +64,8 @@ export async function openWorld(): Promise<World> {
 
   async function open() {
     const outside = join(folder, 'checkpoint')
-    const store = await openSqlite({
-      file: join(folder, 'ephor.db'),
+    const store = await openTestStore({
+      folder,
       migrations: [ledgerMigrations, identityMigrations, approvalsMigrations],
       extension: ledgerExtension({ outside }),
     })
@@ -135,10 +135,8 @@ export async function openWorld(): Promise<World> {
       mountApprovals(app, opened.approvals, opened.identity.authenticate)
       return app
     },
-    tamper(sql, ...params) {
-      const database = new Database(join(folder, 'ephor.db'))
-      expect(database.prepare(sql).run(...params).changes).toBeGreaterThan(0)
-      database.close()
+    async tamper(sql, ...params) {
+      expect(await alterStore(folder, sql, params)).toBeGreaterThan(0)
     },
     async restart() {
       await close()

@@ -2,8 +2,7 @@
 import { callOf, openWorld } from '@ephor/testkit'
 import type { World } from '@ephor/testkit'
 import type { PersonPrincipal } from '@ephor/contract'
-import Database from 'better-sqlite3'
-import { join } from 'node:path'
+import { alterStore } from '@ephor/engine/kernel/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Call } from './types.ts'
 
@@ -120,9 +119,7 @@ test('a row that somebody set to approved is no approval: the call is refused, r
   ran = 0
   const id = await held(pay(10, 'd'))
   await approve(id, fred)
-  const database = new Database(join(world.home, 'store.db'))
-  database.prepare("UPDATE approvals_request SET state = 'approved' WHERE id = ?").run(id)
-  database.close()
+  await alterStore(world.home, "UPDATE approvals_request SET state = 'approved' WHERE id = ?", [id])
   const refused = await pay(10, 'd')
   expect(refused).toMatchObject({ kind: 'refused', fault: 'STORE_CORRUPT' })
   expect((await world.ledger.find(refused.decision))?.body).toMatchObject({ effect: 'deny', fault: 'STORE_CORRUPT', approval: id })

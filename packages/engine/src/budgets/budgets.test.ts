@@ -3,8 +3,9 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Fault } from '@ephor/contract'
-import { makeLog, openSqlite } from '@ephor/engine/kernel'
+import { makeLog } from '@ephor/engine/kernel'
 import type { Store } from '@ephor/engine/kernel'
+import { openTestStore } from '@ephor/engine/kernel/testing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { budgetsMigrations, openBudgets } from './index.ts'
@@ -21,11 +22,8 @@ const clock = {
 }
 const ada: Subjects = { agent: 'agt_1', session: 'a'.repeat(32), person: 'per_1' }
 
-const folder = mkdtempSync(join(tmpdir(), 'ephor-budgets-'))
-const files: string[] = []
 async function freshStore(): Promise<Store> {
-  const file = join(folder, `${files.push('')}.db`)
-  return openSqlite({ file, migrations: [budgetsMigrations] })
+  return openTestStore({ folder: mkdtempSync(join(tmpdir(), 'ephor-budgets-')), migrations: [budgetsMigrations] })
 }
 
 let store: Store
@@ -248,10 +246,10 @@ test('however calls race, through however many rooms, no sum passes its limit an
 }, 60_000)
 
 test('a restart forgets nothing', async () => {
-  const file = join(folder, 'restart.db')
+  const folder = mkdtempSync(join(tmpdir(), 'ephor-budgets-'))
   const terms = termsOf({ limit: 1 })
   for (const expected of ['taken', 'BUDGET_EXHAUSTED']) {
-    const db = await openSqlite({ file, migrations: [budgetsMigrations] })
+    const db = await openTestStore({ folder, migrations: [budgetsMigrations] })
     const room = openBudgets({ store: db, clock, log })
     const result = await take([{ ...terms, amount: 1 }], { room, db })
     expect(typeof result === 'string' ? result : 'taken').toBe(expected)

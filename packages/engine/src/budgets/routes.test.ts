@@ -3,7 +3,8 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Principal } from '@ephor/contract'
-import { makeLog, openSqlite } from '@ephor/engine/kernel'
+import { makeLog } from '@ephor/engine/kernel'
+import { openTestStore } from '@ephor/engine/kernel/testing'
 import fastify from 'fastify'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { budgetsMigrations, mountBudgets, openBudgets } from './index.ts'
@@ -27,7 +28,7 @@ const declared = {
 const person: Principal = { kind: 'person', id: 'per_1', session: 'ses_1' }
 
 async function serve(who: Principal) {
-  const store = await openSqlite({ file: join(mkdtempSync(join(tmpdir(), 'ephor-budgets-')), 'store.db'), migrations: [budgetsMigrations] })
+  const store = await openTestStore({ folder: mkdtempSync(join(tmpdir(), 'ephor-budgets-')), migrations: [budgetsMigrations] })
   const budgets = openBudgets({ store, clock, log: makeLog('silent') })
   const app = fastify()
   app.setErrorHandler((error, _request, reply) => reply.status((error as { status?: number }).status ?? 500).send())

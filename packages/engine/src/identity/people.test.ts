@@ -1,6 +1,6 @@
 /** Credentials of agents, and people with their links and sessions: used once, revoked at once, ended in time, all recorded. */
-import { readFileSync } from 'node:fs'
 import { generateKeyPairSync } from 'node:crypto'
+import { readStored } from '@ephor/engine/kernel/testing'
 import { exportJWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { entryTypes, faultOf, openWorld, READER, WRITER } from './test-world.ts'
@@ -256,7 +256,7 @@ test('every change is a ledger entry that names people by opaque ids, and no sec
   const bodies = JSON.stringify(await world.ledger.list({ limit: 100 }))
   expect(bodies).not.toContain('Liddell')
   await world.restart()
-  const files = ['', '-wal'].map((suffix) => readFileSync(world.file + suffix, 'latin1')).join('')
+  const files = await readStored(world.folder)
   for (const text of [issued.secret, rotated.secret, link.code, secret]) {
     expect(bodies).not.toContain(text)
     expect(files).not.toContain(text)

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Fault, makeId } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
-import { loadKeys, makeLog, openSqlite, sendFault } from '@ephor/engine/kernel'
+import { loadKeys, makeLog, sendFault } from '@ephor/engine/kernel'
 import type { Keys } from '@ephor/engine/kernel'
+import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
 import fastify from 'fastify'
@@ -18,10 +19,10 @@ export const ORIGIN = 'http://127.0.0.1:7373'
 export const [READER, WRITER] = ['agt_reader', 'agt_writer'] as const
 
 export type World = {
+  folder: string
   identity: Identity
   ledger: Ledger
   keys: Keys
-  file: string
   clock: { now(): number; move(ms: number): void }
   agents: Set<string>
   app(): FastifyInstance
@@ -32,7 +33,6 @@ export type World = {
 
 export async function openWorld(origin: string = ORIGIN): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'ephor-identity-'))
-  const file = join(folder, 'ephor.db')
   const keys = loadKeys(join(folder, 'keys'))
   const log = makeLog('silent')
   let now = Date.parse('2026-11-22T12:00:00Z')
@@ -42,7 +42,7 @@ export async function openWorld(origin: string = ORIGIN): Promise<World> {
   async function open() {
     const outside = join(folder, 'checkpoint')
     const extension = ledgerExtension({ outside })
-    const store = await openSqlite({ file, migrations: [ledgerMigrations, identityMigrations], extension })
+    const store = await openTestStore({ folder, migrations: [ledgerMigrations, identityMigrations], extension })
     const ledger = await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: 'ephor.test/log', clock, log, outside })
     const identity = await openIdentity({
       store,
@@ -68,7 +68,6 @@ export async function openWorld(origin: string = ORIGIN): Promise<World> {
       return opened.ledger
     },
     keys,
-    file,
     clock: { now: () => now, move: (ms) => void (now += ms) },
     agents,
     app() {
@@ -77,6 +76,7 @@ export async function openWorld(origin: string = ORIGIN): Promise<World> {
       mountIdentity(app, opened.identity)
       return app
     },
+    folder,
     async restart() {
       await close()
       opened = await open()

@@ -1,10 +1,13 @@
 /** Stores for tests: embedded in a folder, or with EPHOR_TEST_STORE=postgres a database of its own, which the folder remembers. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { Client } from 'pg'
 import { openPostgres } from './open-postgres.ts'
 import { openSqlite } from './open-sqlite.ts'
-import type { Store } from './store.ts'
+import { toPostgresText } from './postgres-values.ts'
+import type { SqlValue, Store } from './store.ts'
+import { DEFAULT_TENANT } from './tenant.ts'
 import type { CommonOptions } from './thread-messages.ts'
 
 /** Where databases may be made and dropped. */
@@ -31,16 +34,19 @@ export function postgresAnswers(): Promise<boolean> {
 
 let made = 0
 
-/** A database of its own, by a URL. The name says which process made it, for `dropLeftovers`. */
+/** A database of its own, by a URL. Its name says which process made it, and which one runs that, for `dropLeftovers`. */
 export async function freshDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
-  const name = `${PREFIX}_${process.pid}_${Date.now().toString(36)}_${made++}`
+  // Beside the tests, so that a long run does not fill the disk; what it does not come to, a later process does.
+  if (made === 0) dropLeftovers().catch(() => undefined)
+  const name = `${PREFIX}_${process.ppid}_${process.pid}_${Date.now().toString(36)}_${made++}`
   await onServer((client) => client.query(`CREATE DATABASE ${name}`))
   const url = new URL(SERVER)
   url.pathname = `/${name}`
-  return {
-    url: url.href,
-    drop: () => onServer(async (client) => void (await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))),
-  }
+  return { url: url.href, drop: () => dropDatabase(name) }
+}
+
+function dropDatabase(name: string): Promise<void> {
+  return onServer(async (client) => void (await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)))
 }
 
 function isAlive(pid: number): boolean {
@@ -52,15 +58,23 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Drops the databases of test processes that are gone, also of those that were killed. */
-export function dropLeftovers(): Promise<void> {
-  return onServer(async (client) => {
+/** Each drop waits for a checkpoint of the server, and those that ask at once share one. */
+const DROPS_AT_ONCE = 8
+
+/** Drops the databases of processes that are gone, killed ones included, and of those that this one ran. */
+export async function dropLeftovers(): Promise<void> {
+  const names = await onServer(async (client) => {
     const { rows } = await client.query<{ name: string }>(`SELECT datname AS name FROM pg_database WHERE datname LIKE '${PREFIX}\\_%'`)
-    for (const { name } of rows) {
-      const pid = Number(name.split('_')[2])
-      if (!isAlive(pid)) await client.query(`DROP DATABASE IF EXISTS ${client.escapeIdentifier(name)} WITH (FORCE)`)
-    }
+    return rows.map(({ name }) => name)
   })
+  const left = names.filter((name) => {
+    const [parent = 0, maker = 0] = name.split('_').slice(2).map(Number)
+    return parent === process.pid || !isAlive(maker)
+  })
+  const drop = async () => {
+    for (let name = left.pop(); name !== undefined; name = left.pop()) await dropDatabase(name)
+  }
+  await Promise.all(Array.from({ length: DROPS_AT_ONCE }, drop))
 }
 
 export type TestStoreOptions = CommonOptions & {
@@ -81,4 +95,51 @@ export async function openTestStore({ folder, extension, ...options }: TestStore
     poolSize: 2,
     extension: extension && postgres && { postgres, options: extension.options },
   })
+}
+
+/** As somebody who can write the database, past the store; `?` are the parameters. @returns rows changed by the last statement */
+export async function alterStore(folder: string, sql: string, params: readonly SqlValue[] = []): Promise<number> {
+  if (testsPostgres) {
+    const client = new Client({ connectionString: readFileSync(join(folder, 'store.url'), 'utf8') })
+    await client.connect()
+    try {
+      if (params.length > 0) return (await client.query(toPostgresText(sql, DEFAULT_TENANT), [...params])).rowCount ?? 0
+      const results: unknown = await client.query(sql)
+      return ((Array.isArray(results) ? results.at(-1) : results) as { rowCount: number | null }).rowCount ?? 0
+    } finally {
+      await client.end()
+    }
+  }
+  const db = new Database(join(folder, 'store.db'), { fileMustExist: true })
+  try {
+    if (params.length > 0) return db.prepare(sql).run(...params).changes
+    db.exec(sql)
+    return (db.prepare('SELECT changes() AS n').get() as { n: number }).n
+  } finally {
+    db.close()
+  }
+}
+
+/** All that is stored, as one text, to look for what must not be in it. Bytes that hold text appear as that text. */
+export async function readStored(folder: string): Promise<string> {
+  if (!testsPostgres) {
+    const files = ['', '-wal'].map((end) => join(folder, `store.db${end}`)).filter((file) => existsSync(file))
+    return files.map((file) => readFileSync(file, 'latin1')).join('')
+  }
+  const client = new Client({ connectionString: readFileSync(join(folder, 'store.url'), 'utf8') })
+  await client.connect()
+  try {
+    const tables = await client.query<{ name: string }>(
+      "SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+    )
+    const texts = tables.rows.map(async ({ name }) => {
+      const { rows } = await client.query<Record<string, unknown>>(`SELECT * FROM ${client.escapeIdentifier(name)}`)
+      return rows
+        .flatMap((row) => Object.values(row).map((value) => (value instanceof Buffer ? value.toString('latin1') : String(value))))
+        .join('\n')
+    })
+    return (await Promise.all(texts)).join('\n')
+  } finally {
+    await client.end()
+  }
 }

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadKeys, makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
+import { loadKeys, makeLog, systemClock } from '@ephor/engine/kernel'
+import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import { expect, test } from 'vitest'
 import { openPolicy } from './open-policy.ts'
@@ -218,7 +219,7 @@ test('on the real ledger too, the last good texts outlive a restart', async () =
   const log = makeLog('silent')
   const folder = policyFolder({ 'a.cedar': PERMIT })
   const open = async () => {
-    const store = await openSqlite({ file: join(home, 'ephor.db'), migrations: [ledgerMigrations, policyMigrations], extension })
+    const store = await openTestStore({ folder: home, migrations: [ledgerMigrations, policyMigrations], extension })
     const ledger = await openLedger({
       store,
       keys,

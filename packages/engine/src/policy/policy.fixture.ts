@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { Fault } from '@ephor/contract'
-import { makeLog, openSqlite, systemClock } from '@ephor/engine/kernel'
+import { makeLog, systemClock } from '@ephor/engine/kernel'
 import type { JsonObject, Store } from '@ephor/engine/kernel'
+import { openTestStore } from '@ephor/engine/kernel/testing'
 import type { Entry, EntryDraft, Part } from '@ephor/engine/ledger'
 import { openPolicy } from './open-policy.ts'
 import type { PolicyOptions } from './open-policy.ts'
@@ -91,8 +92,7 @@ export function policyFolder(files: Record<string, string>): string {
 export async function openRoom(files: Record<string, string>, options: Partial<PolicyOptions> = {}) {
   const folder = options.folder ?? policyFolder(files)
   const store =
-    options.store ??
-    (await openSqlite({ file: join(mkdtempSync(join(tmpdir(), 'ephor-policy-db-')), 'store.db'), migrations: [policyMigrations] }))
+    options.store ?? (await openTestStore({ folder: mkdtempSync(join(tmpdir(), 'ephor-policy-db-')), migrations: [policyMigrations] }))
   const ledger = memoryLedger(store)
   const lines: string[] = []
   const log = makeLog('info', new Writable({ write: (chunk, _encoding, done) => (lines.push(String(chunk)), done()) }))

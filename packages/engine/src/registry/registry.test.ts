@@ -1,5 +1,5 @@
 /** The registry against hostile servers: what was accepted stays pinned, what changed is shown, and nothing fills the store. */
-import Database from 'better-sqlite3'
+import { alterStore } from '@ephor/engine/kernel/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Fault } from '@ephor/contract'
 import type { JsonObject } from '@ephor/engine/kernel'
@@ -284,11 +284,7 @@ describe('a row that somebody changed beside the ledger', () => {
     await accepted(read, write)
     const agent = await world.registry.registerAgent({ name: 'a', owner: 'team', purpose: 'p' }, PERSON)
     expect(await world.registry.checkProjection()).toEqual({ ok: true, rows: 4 })
-    await world.restart(() => {
-      const db = new Database(world.file)
-      db.exec(sql)
-      db.close()
-    })
+    await world.restart((folder) => alterStore(folder, sql))
     expect(await world.registry.checkProjection()).toMatchObject({
       ok: false,
       table,
@@ -326,10 +322,6 @@ test('how far an agent is trusted is said as a whole, recorded, and checked agai
   expect(world.registry.agent(id)).not.toHaveProperty('tier')
   expect(await world.registry.checkProjection()).toMatchObject({ ok: true })
   expect(await faultOf(world.registry.trustAgent('agt_none', { groups: [] }, PERSON))).toBe('AGENT_UNKNOWN')
-  await world.restart(() => {
-    const db = new Database(world.file)
-    db.exec('UPDATE registry_agent SET tier = 0')
-    db.close()
-  })
+  await world.restart((folder) => alterStore(folder, 'UPDATE registry_agent SET tier = 0'))
   expect(await world.registry.checkProjection()).toMatchObject({ ok: false, table: 'registry_agent', key: id })
 })

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Fault, makeId } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
-import { loadKeys, makeLog, openSqlite } from '@ephor/engine/kernel'
+import { loadKeys, makeLog } from '@ephor/engine/kernel'
 import type { JsonObject } from '@ephor/engine/kernel'
+import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
 import { openRegistry, registryMigrations } from './index.ts'
@@ -17,18 +18,16 @@ export const PERSON = 'per_01jd0000000000000000000000'
 export type World = {
   registry: Registry
   ledger: Ledger
-  file: string
   clock: { now(): number; move(ms: number): void }
   /** All entries' bodies, in order. */
   entries(): Promise<JsonObject[]>
   /** Closes everything, lets `meanwhile` at the files, and opens it again. */
-  restart(meanwhile?: () => void): Promise<void>
+  restart(meanwhile?: (folder: string) => unknown): Promise<void>
   end(): Promise<void>
 }
 
 export async function openWorld(): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'ephor-registry-'))
-  const file = join(folder, 'ephor.db')
   const keys = loadKeys(join(folder, 'keys'))
   let now = Date.parse('2026-11-22T12:00:00Z')
   const clock = { now: () => now, id: (prefix: Parameters<typeof makeId>[0]) => makeId(prefix, now, randomBytes(10)) }
@@ -36,7 +35,7 @@ export async function openWorld(): Promise<World> {
   async function open() {
     const outside = join(folder, 'checkpoint')
     const extension = ledgerExtension({ outside })
-    const store = await openSqlite({ file, migrations: [ledgerMigrations, registryMigrations], extension })
+    const store = await openTestStore({ folder, migrations: [ledgerMigrations, registryMigrations], extension })
     const ledger = await openLedger({
       store,
       keys,
@@ -60,12 +59,11 @@ export async function openWorld(): Promise<World> {
     get ledger() {
       return opened.ledger
     },
-    file,
     clock: { now: () => now, move: (ms) => void (now += ms) },
     entries: async () => (await opened.ledger.list({ limit: 500 })).map(({ body }) => body),
     async restart(meanwhile) {
       await close()
-      meanwhile?.()
+      await meanwhile?.(folder)
       opened = await open()
     },
     async end() {

@@ -1,11 +1,11 @@
 /** The vault: what goes in is used and never shown, and what is tampered with opens nothing. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PersonPrincipal } from '@ephor/contract'
-import { loadKeys, makeLog, openSqlite, sendFault, systemClock } from '@ephor/engine/kernel'
+import { loadKeys, makeLog, sendFault, systemClock } from '@ephor/engine/kernel'
+import { alterStore, openTestStore, readStored } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
-import Database from 'better-sqlite3'
 import fastify from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { mountVault, openVault, vaultMigrations } from './index.ts'
@@ -20,7 +20,7 @@ async function open() {
   const keys = loadKeys(join(folder, 'keys'))
   const outside = join(folder, 'checkpoint')
   const extension = ledgerExtension({ outside })
-  const store = await openSqlite({ file: join(folder, 'ephor.db'), migrations: [ledgerMigrations, vaultMigrations], extension })
+  const store = await openTestStore({ folder, migrations: [ledgerMigrations, vaultMigrations], extension })
   const ledger = await openLedger({
     store,
     keys,
@@ -37,9 +37,7 @@ async function open() {
 
 async function restart(sql: string): Promise<void> {
   await world.close()
-  const db = new Database(join(folder, 'ephor.db'))
-  db.exec(sql)
-  db.close()
+  await alterStore(folder, sql)
   world = await open()
 }
 
@@ -75,7 +73,7 @@ test('each change is in the ledger by name and version; the value is in no file 
     { type: 'secret.stored', secret: 'a', version: 1, by: PERSON },
     { type: 'secret.removed', secret: 'a', version: 1, by: PERSON },
   ])
-  for (const file of ['ephor.db', 'ephor.db-wal']) expect(readFileSync(join(folder, file)).includes(VALUE)).toBe(false)
+  expect(await readStored(folder)).not.toContain(VALUE)
 })
 
 test('a sealed value moved to another name, or put back from an older version, opens nothing and says no value', async () => {
