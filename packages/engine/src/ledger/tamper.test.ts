@@ -107,6 +107,19 @@ test.each([
   expect(await useIt(folder)).toBe(noticed)
 })
 
+test.each([
+  ['entry 5 of the ledger was changed', `UPDATE ledger_entry SET body = replace(body, 'permit', 'forbid') WHERE ${OLD}`],
+  ['the payload input of entry 5 is missing', `DELETE FROM ledger_payload WHERE ${OLD}`],
+  ['does not open', `UPDATE ledger_payload SET sealed = ZEROS(80) WHERE ${OLD}`],
+  ['the tree does not prove entry 5', 'UPDATE ledger_tile SET hashes = ZEROS(8192) WHERE level = 0 AND n = 0'],
+])('what was found says what it is, and where: %s', async (words, sql) => {
+  const folder = await copyWorld(original)
+  expect(await alter(folder, sql)).toBeGreaterThan(0)
+  const { ledger, close } = await openWorld(folder)
+  await expect(ledger.payload(5, 'input').then(() => ledger.proof(5))).rejects.toThrow(words)
+  await close()
+})
+
 test('yesterday’s database file under today’s checkpoint is refused', async () => {
   const folder = await copyWorld(original)
   const world = await openWorld(folder)
