@@ -7,6 +7,7 @@ import type { Store } from '@ephor/engine/kernel'
 import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { CloudEvent } from '@ephor/engine/ledger'
+import { expect } from 'vitest'
 import { startDeliverer } from './deliver.ts'
 import type { Timing } from './deliver.ts'
 import { openOutbox } from './open-outbox.ts'
@@ -36,7 +37,7 @@ export async function openWorld(folder = scratch()) {
     ledger,
     /** Appends an entry a type, and wakes whoever delivers. */
     append: async (...types: string[]): Promise<void> => {
-      for (const type of types) await ledger.append({ changes: [], entries: [{ type, body: {} }] })
+      await ledger.append({ changes: [], entries: types.map((type) => ({ type, body: {} })) })
       for (const wake of wakers) wake()
     },
     outbox: (sinks: readonly SinkOptions[], more: Partial<OutboxOptions> = {}) => {
@@ -79,5 +80,8 @@ export function memorySink(then: (event: CloudEvent, signal: AbortSignal) => Pro
   }
   return { sink, got }
 }
+
+/** Machines may be busy with other things. */
+export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 })
 
 export const range = (count: number, from = 0): number[] => Array.from({ length: count }, (_, i) => from + i)
