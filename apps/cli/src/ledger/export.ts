@@ -76,7 +76,7 @@ async function exportAs(io: Io, options: ExportOptions, format: Format): Promise
   }
   if (out === undefined) return
   if (options.json) json(io, { file: resolve(io.folder, out), format })
-  else line(io, `Exported to ${out}.${format === 'bundle' ? ` Check it anywhere: npx ephor-verify ${out} --key <verifier key>` : ''}`)
+  else line(io, `Exported to ${out}.${format === 'bundle' ? ` Check it anywhere: npx ephor-verify ${out} --vkey <verifier key>` : ''}`)
 }
 
 export function addExport(ledger: Command, io: Io, copy: CopyLedger): void {
