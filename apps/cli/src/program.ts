@@ -5,6 +5,7 @@ import { EXIT_HELP } from './exit-codes.ts'
 import type { Io } from './output.ts'
 import { addAgents } from './verbs/agents.ts'
 import { addApprovals } from './verbs/approvals.ts'
+import { addBackup } from './verbs/backup.ts'
 import { addBudgets } from './verbs/budgets.ts'
 import { addConfig } from './verbs/config.ts'
 import { addConnect } from './verbs/connect.ts'
@@ -48,6 +49,7 @@ export function makeProgram(io: Io): Command {
     addBudgets,
     addStore,
     addLedger,
+    addBackup,
     addMigrate,
     addWitness,
   ])

@@ -50,13 +50,13 @@ test('a backup is made while entries are written, and holds a whole ledger', asy
   const settings = makeInstallation()
   const folder = join(newFolder(), 'backup')
   await within(settings, async ({ store, feed: { ledger }, keys, clock }) => {
-    let going = true
+    const until = new AbortController()
     const writing = (async () => {
-      for (let i = 0; going; i++)
+      for (let i = 0; !until.signal.aborted; i++)
         await ledger.append({ changes: [], entries: [{ type: 'note', body: {}, payloads: [{ name: 'input', subject: ANNA, value: i }] }] })
     })()
     await makeBackup({ home: settings.home, store, ledger, keys, clock }, folder, without)
-    going = false
+    until.abort()
     await writing
   })
   const elsewhere = settingsOf(newFolder())

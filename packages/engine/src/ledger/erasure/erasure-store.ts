@@ -85,7 +85,8 @@ export function erasureStore(store: Store) {
         .select(({ fn }) => fn.max('seq').as('last'))
         .where('tenant', '=', tenant)
         .executeTakeFirst()
-      return row?.last === null || row?.last === undefined ? 0 : Number(row.last) + 1
+      const last = row?.last ?? null
+      return last === null ? 0 : last + 1
     },
     holds: (): Promise<HoldRow[]> =>
       db

@@ -36,18 +36,18 @@ export type Erasure = Awaited<ReturnType<typeof openErasure>>
 export type ErasureDone = { entries: string[]; keys: number; payloads: Record<string, number>; held: Preview['held']; overwritten: boolean }
 
 /** What the parts of erasure work with. */
-export type Context = ErasureRooms & { reads: ErasureStore; change: Change; load(): Promise<RetentionState> }
+export type Context = ErasureRooms & { reads: ErasureStore; change: Change; load: () => Promise<RetentionState> }
 type Change = (work: (state: RetentionState, version: number) => Promise<StateChange | undefined>) => Promise<string[] | undefined>
 
 function viewOf(entry: string, body: JsonObject): ErasureView {
   const { type, at, subject, reason, by, counts, destroyed } = body
   return {
     entry,
-    at: String(at),
+    at: typeof at === 'string' ? at : '',
     type: type === 'ledger.erased' ? type : 'ledger.expired',
     ...(typeof subject === 'string' ? { subject } : {}),
     ...(typeof reason === 'string' ? { reason } : {}),
-    by: String(by),
+    by: typeof by === 'string' ? by : '',
     keys: Object.keys(Object(destroyed)).length,
     ...(typeof counts === 'object' && counts !== null ? { payloads: counts as Record<string, number> } : {}),
   }
@@ -99,7 +99,8 @@ export async function openErasure(rooms: ErasureRooms) {
   /** What is in force counts for the next payload; and what another replica destroyed is forgotten here. */
   async function follow(): Promise<RetentionState> {
     const state = await loadState(reads, ledger)
-    for (let version = Math.max(seen, 0) + 1; seen >= 0 && version <= state.version; version++)
+    const before = seen === -1 ? state.version : seen
+    for (let version = before + 1; version <= state.version; version++)
       for (let part = 0; ; part++) {
         const entry = await ledger.find(entryId(version, part))
         if (!entry) break

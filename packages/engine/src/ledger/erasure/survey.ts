@@ -13,9 +13,10 @@ const SLACK_MS = 3_600_000
 
 /** The entries among which these keys were used, the last excluded. */
 export async function stretchOf(ledger: Pick<Ledger, 'read'>, size: number, names: readonly string[]): Promise<[from: number, to: number]> {
-  const days = names.map((name) => parseKeyName(name).day).toSorted()
+  const days = names.map((name) => parseKeyName(name).day ?? '').toSorted((a, b) => (a < b ? -1 : 1))
   const [first, last] = [days[0], days.at(-1)]
-  if (first === undefined || last === undefined || days.includes(undefined)) return [0, size]
+  // A key of before has no day: it may have been used anywhere.
+  if (first === undefined || first === '' || last === undefined) return [0, size]
   return [await seqAt(ledger, size, startOfDay(first) - SLACK_MS), await seqAt(ledger, size, endOfDay(last) + SLACK_MS)]
 }
 
@@ -65,7 +66,7 @@ export async function survey(
     for (let i = 0; i < seqs.length; i += 500)
       for (const { body } of await reads.bodies(seqs.slice(i, i + 500))) {
         const { type, at } = JSON.parse(body) as JsonObject
-        add(counted.entries, String(type))
+        if (typeof type === 'string') add(counted.entries, type)
         if (typeof at === 'string') {
           if (counted.from === undefined || at < counted.from) counted.from = at
           if (counted.to === undefined || at > counted.to) counted.to = at

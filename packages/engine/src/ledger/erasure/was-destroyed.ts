@@ -11,5 +11,5 @@ export async function wasDestroyed(reads: Pick<ReadStore, 'destroyedBy' | 'entry
   if (!row) return false
   const { body } = toEntry(row)
   const destroyed = body['destroyed']
-  return SAY_SO.includes(String(body['type'])) && typeof destroyed === 'object' && destroyed !== null && Object.hasOwn(destroyed, name)
+  return SAY_SO.includes(body['type'] as string) && typeof destroyed === 'object' && destroyed !== null && Object.hasOwn(destroyed, name)
 }
