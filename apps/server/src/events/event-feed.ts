@@ -21,11 +21,14 @@ export function createEventFeed(ledger: Ledger): EventFeed {
       },
     },
   }) as Ledger
+  const tell = () => {
+    for (const listener of listeners) listener([])
+  }
+  // What the ledger itself appends, a fork for instance, is told with the checkpoint over it.
+  ledger.onCheckpoint(tell)
   return {
     ledger: told,
-    tell() {
-      for (const listener of listeners) listener([])
-    },
+    tell,
     onAppend(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

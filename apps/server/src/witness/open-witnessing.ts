@@ -8,7 +8,6 @@ import { parseCosignerKey } from '@ephor/proof'
 import type { Settings } from '../settings/schema.ts'
 
 export type WitnessingRooms = { store: Store; ledger: Ledger; clock: Clock; log: Logger; settings: Pick<Settings, 'ledger'> }
-export type Witnessing = Awaited<ReturnType<typeof openWitnessing>>
 
 /** @throws Fault SETTINGS_INVALID */
 export async function openWitnessing({ store, ledger, clock, log, settings }: WitnessingRooms) {

@@ -65,7 +65,7 @@ async function send(url: string, signal: AbortSignal, body?: string): Promise<An
 }
 
 /** Cosignatures are of the same checkpoint, by the key that is configured, and of now: an older one may be a replay. */
-export async function readCosignature(text: string, note: string, key: CosignerKey, now: number): Promise<Asked> {
+async function readCosignature(text: string, note: string, key: CosignerKey, now: number): Promise<Asked> {
   const isOwn = (line: string) => parseSignatureLines(line).some(({ name, keyId }) => name === key.name && sameBytes(keyId, key.keyId))
   try {
     parseSignatureLines(text)

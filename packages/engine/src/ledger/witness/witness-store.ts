@@ -53,8 +53,6 @@ export function readWitnessing(store: Store) {
   }
 }
 
-export type WitnessingReads = ReturnType<typeof readWitnessing>
-
 export function putCosignature({ size, witness, line, note, at }: CosignatureRow): Change {
   return {
     sql: `INSERT INTO ledger_cosignature (tenant, size, witness, line, note, at) VALUES (@tenant, ?, ?, ?, ?, ?)
