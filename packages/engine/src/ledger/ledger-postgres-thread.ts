@@ -14,8 +14,8 @@ import { keepOutside } from './write-durably.ts'
 
 /** Entries looked up in one transaction, so that units of this replica are not kept waiting long. */
 const CATCH_UP = 2000
-/** Leaf hashes of our own entries that are kept until they are in the tree: 40 bytes or so each. */
-const MAX_OWN = 500_000
+/** Leaf hashes of our own entries that are kept until they are in the tree; beyond it they are read again. */
+const MAX_OWN = 100_000
 
 class LedgerPostgresThread implements PostgresExtension {
   readonly #outside: string
