@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { RetentionRules } from '@ephor/contract'
 import { makeLog } from '@ephor/engine/kernel'
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openWorld, scratch } from '../ledger.fixture.ts'
 import type { World } from '../ledger.fixture.ts'
@@ -58,10 +57,9 @@ async function left(seq: number): Promise<string[]> {
   return values.filter((value) => value !== undefined) as string[]
 }
 
-function alter(sql: string): void {
-  const db = new Database(world.file)
-  expect(db.prepare(sql).run().changes).toBeGreaterThan(0)
-  db.close()
+/** As somebody who can write the database. */
+async function alter(sql: string): Promise<void> {
+  await world.store.commit({ changes: [{ sql, params: [], rows: 1 }] })
 }
 
 async function advance(days: number): Promise<void> {
@@ -168,11 +166,11 @@ test('a clock far ahead of the last sweep is not believed without a person', asy
 test('a hold whose row somebody removed, and rules that somebody changed, keep anything from being destroyed', async () => {
   await act(ANNA)
   await erasure.holds.place({ subject: ANNA, reason: 'case 7' }, OPERATOR)
-  alter('DELETE FROM ledger_hold')
+  await alter('DELETE FROM ledger_hold')
   await expect(erasure.erase(ANNA, { reason: 'other', by: OPERATOR })).rejects.toThrow(withCode('STORE_CORRUPT'))
-  alter('UPDATE ledger_retention SET version = 0')
+  await alter('UPDATE ledger_retention SET version = 0')
   await expect(erasure.erase(ANNA, { reason: 'other', by: OPERATOR })).rejects.toThrow(withCode('STORE_CORRUPT'))
-  alter('DELETE FROM ledger_retention')
+  await alter('DELETE FROM ledger_retention')
   await expect(erasure.sweep({ ...input, force: true })).rejects.toThrow(withCode('STORE_CORRUPT'))
 })
 
