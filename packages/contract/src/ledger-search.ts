@@ -33,7 +33,7 @@ const fields = Object.fromEntries(
 
 const Time = z.iso.datetime({ offset: true })
 
-export const SearchFilters = z.object({
+const SearchFilters = z.object({
   ...fields,
   text: Value.optional().describe(
     'Words that all have to be there: of the reasons of policies, of faults and of what else bodies say in words. No arguments or results: those are encrypted.',
@@ -46,7 +46,7 @@ export const SearchFilters = z.object({
 export const EXPORT_FORMATS = ['jsonl', 'cloudevents', 'ocsf', 'csv', 'bundle'] as const
 const ExportFormat = z.enum(EXPORT_FORMATS)
 
-export const SearchStatus = z.object({
+const SearchStatus = z.object({
   entries: z.number().int().describe('In the ledger.'),
   indexed: z.number().int().describe('Of these, how many the index has read.'),
   counted: z.number().int().describe('How many the index holds: another number means that it was changed.'),

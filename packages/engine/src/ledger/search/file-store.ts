@@ -1,5 +1,6 @@
 /** The index of the embedded store: an FTS5 table in a file of its own, so that indexing holds up no decision and costs the ledger nothing. */
 import { closeSync, openSync, rmSync } from 'node:fs'
+import { Fault } from '@ephor/contract'
 import Database from 'better-sqlite3'
 import { START } from './term-index.ts'
 import type { Indexed, Position, TermIndex, Wanted } from './term-index.ts'
@@ -36,6 +37,7 @@ function openFile(file: string): Database.Database {
   }
 }
 
+/** An error of SQL itself is one of a file with other tables than ours. */
 const isDamaged = (error: unknown) => /^SQLITE_(?:CORRUPT|NOTADB|ERROR)/.test(String((error as { code?: unknown }).code))
 
 function remove(file: string): void {
@@ -96,27 +98,41 @@ export function openFileIndex(file: string): FileIndex {
     prepared.move.run(to.next, to.last)
   }
 
+  function renew(): void {
+    db.close()
+    remove(file)
+    db = openFile(file)
+    prepared = statements(db)
+  }
+
+  /** @throws Fault SEARCH_BEHIND when the file turns out to be damaged: it is begun again */
+  function guarded<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      if (!isDamaged(error)) throw error
+      renew()
+      throw new Fault('SEARCH_BEHIND', 'the index was damaged and is built again', { cause: error })
+    }
+  }
+
   return {
-    position: async () => position(),
-    async add(batch, from, to) {
-      if (position().next !== from.next) return false
-      db.transaction(() => write(batch, to)).immediate()
-      return true
-    },
-    async find({ groups, low, high, newest, limit }: Wanted) {
-      return prepared[newest ? 'newest' : 'oldest'].all(expression(groups), low, high, limit).map(({ rowid }) => rowid)
-    },
-    async within(since, until) {
-      const { low = null, high = null } = prepared.within.get(since, until) ?? {}
-      return low === null || high === null ? undefined : [low * BLOCK, (high + 1) * BLOCK - 1]
-    },
-    count: async () => prepared.count.get(EVERY)?.doc ?? 0,
-    async clear() {
-      db.close()
-      remove(file)
-      db = openFile(file)
-      prepared = statements(db)
-    },
+    position: async () => guarded(position),
+    add: async (batch, from, to) =>
+      guarded(() => {
+        if (position().next !== from.next) return false
+        db.transaction(() => write(batch, to)).immediate()
+        return true
+      }),
+    find: async ({ groups, low, high, newest, limit }: Wanted) =>
+      guarded(() => prepared[newest ? 'newest' : 'oldest'].all(expression(groups), low, high, limit).map(({ rowid }) => rowid)),
+    within: async (since, until) =>
+      guarded(() => {
+        const { low = null, high = null } = prepared.within.get(since, until) ?? {}
+        return low === null || high === null ? undefined : [low * BLOCK, (high + 1) * BLOCK - 1]
+      }),
+    count: async () => guarded(() => prepared.count.get(EVERY)?.doc ?? 0),
+    clear: async () => renew(),
     close: () => void db.close(),
   }
 }

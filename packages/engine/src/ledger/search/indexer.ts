@@ -13,8 +13,9 @@ const BATCH = 256
 const REST = 3
 /** How often it looks whether there is more, in ms. */
 const IDLE_MS = 250
-/** After somebody else indexed the same, or a failure, in ms. */
+/** After somebody else indexed the same, in ms; after failures in a row up to so many times as long. */
 const YIELD_MS = 2000
+const MAX_YIELDS = 30
 
 type Step = 'more' | 'done' | 'overtaken'
 
@@ -34,7 +35,7 @@ async function isForeign({ rows }: Source, { next, last }: Position): Promise<bo
 }
 
 /** Indexes one batch. */
-export async function indexBatch(source: Source): Promise<Step> {
+async function indexBatch(source: Source): Promise<Step> {
   let from = await source.index.position()
   if (await isForeign(source, from)) {
     await source.index.clear()
@@ -69,17 +70,26 @@ export function startIndexer(source: Source, failed: (error: unknown) => void): 
   }
 
   async function run(): Promise<void> {
-    while (!stopped.signal.aborted) {
+    for (let failures = 0; !stopped.signal.aborted;) {
       const began = performance.now()
       let step: Step = 'overtaken'
       try {
         step = await indexBatch(source)
+        failures = 0
       } catch (error) {
+        failures++
         failed(error)
       }
       if (step === 'done') hurried.until = 0
       if (step === 'more' && began < hurried.until) await sleep(0)
-      else await rest(step === 'more' ? (performance.now() - began) * REST : step === 'done' ? IDLE_MS : YIELD_MS)
+      else
+        await rest(
+          step === 'more'
+            ? (performance.now() - began) * REST
+            : step === 'done'
+              ? IDLE_MS
+              : YIELD_MS * Math.min(2 ** Math.max(0, failures - 1), MAX_YIELDS),
+        )
     }
   }
 
