@@ -7,7 +7,7 @@ const SAID = 300
 const number = (n: number) => n.toLocaleString('en-US')
 
 /** Names in a log were chosen by whoever wrote it: nothing in them may move the cursor or turn the text. */
-export function plain(text: string): string {
+function plain(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\\u${(c.codePointAt(0) as number).toString(16).padStart(4, '0')}`)
 }
 
@@ -136,7 +136,7 @@ export function evidenceWords(
         ? ['- whose log it is: the verifier key came from the bundle itself. Pass one that you trust with --vkey;']
         : []),
       ...(complete ? [] : ['- that no other entry of the range belongs to the selection;']),
-      '- the entries outside the range, and that no key was revoked after the checkpoint;',
+      '- the entries outside the range, and that no key was changed or revoked but as the bundle says;',
       ...(witnesses ? [] : [ONE_VIEW]),
     ]),
   ]
