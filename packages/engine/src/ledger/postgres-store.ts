@@ -16,7 +16,7 @@ const column = <T, K extends keyof T>(rows: readonly T[], name: K): T[K][] => ro
 /** What puts replicas in order: until this transaction ends, nobody else can take places in the ledger. */
 export const lockLog = (): PostgresStatement => statement('SELECT origin, size FROM ledger_log WHERE tenant = @tenant FOR UPDATE')
 
-export const insertLog = (origin: string, size: number): PostgresStatement =>
+const insertLog = (origin: string, size: number): PostgresStatement =>
   statement('INSERT INTO ledger_log (tenant, origin, size) VALUES (@tenant, ?, ?)', origin, size)
 
 /** Only from the size that was locked: a row that somebody else wrote meanwhile fails here. */
