@@ -1,4 +1,4 @@
--- Cosignatures of witnesses, checkpoints that contradict this ledger, and the outage of witnesses that goes on.
+-- Cosignatures of witnesses, and their outage that goes on. Forks are in entries alone.
 CREATE TABLE ledger_cosignature (
   tenant TEXT NOT NULL,
   size INTEGER NOT NULL,
@@ -11,22 +11,6 @@ CREATE TABLE ledger_cosignature (
   -- When it was stored, in ms since 1970.
   at INTEGER NOT NULL,
   PRIMARY KEY (tenant, size, witness)
-) STRICT;
-
-CREATE TABLE ledger_fork (
-  tenant TEXT NOT NULL,
-  -- Size and hexadecimal root of the other history's checkpoint.
-  size INTEGER NOT NULL,
-  root TEXT NOT NULL,
-  theirs TEXT NOT NULL,
-  ours TEXT NOT NULL,
-  -- How many entries of this ledger were signed when it was found.
-  ours_size INTEGER NOT NULL,
-  source TEXT NOT NULL,
-  detail TEXT NOT NULL,
-  at INTEGER NOT NULL,
-  resolved_at INTEGER,
-  PRIMARY KEY (tenant, size, root)
 ) STRICT;
 
 CREATE TABLE ledger_outage (

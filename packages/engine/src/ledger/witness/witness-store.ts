@@ -1,23 +1,11 @@
-/** The SQL of witnessing: cosignatures, forks, and the outage that goes on. */
+/** The SQL of witnessing: cosignatures, and the outage that goes on. */
 import type { Change, Store } from '@ephor/engine/kernel'
 
 export type CosignatureRow = { size: number; witness: string; line: string; note: string; at: number }
-export type ForkRow = {
-  size: number
-  root: string
-  theirs: string
-  ours: string
-  ours_size: number
-  source: string
-  detail: string
-  at: number
-  resolved_at: number | null
-}
 export type OutageRow = { size: number; since: number }
 
 type Tables = {
   ledger_cosignature: CosignatureRow & { tenant: string }
-  ledger_fork: ForkRow & { tenant: string }
   ledger_outage: OutageRow & { tenant: string }
 }
 
@@ -42,13 +30,6 @@ export function readWitnessing(store: Store) {
         .execute()
       return new Map(rows.map(({ witness, size }) => [witness, size]))
     },
-    forks: () =>
-      db
-        .selectFrom('ledger_fork')
-        .select(['size', 'root', 'theirs', 'ours', 'ours_size', 'source', 'detail', 'at', 'resolved_at'])
-        .where('tenant', '=', tenant)
-        .orderBy('at')
-        .execute(),
     outage: () => db.selectFrom('ledger_outage').select(['size', 'since']).where('tenant', '=', tenant).executeTakeFirst(),
   }
 }
@@ -67,23 +48,6 @@ export function thinCosignatures(witness: string, from: number, to: number, span
     sql: `DELETE FROM ledger_cosignature WHERE tenant = @tenant AND witness = ? AND at >= ? AND at < ? AND size NOT IN (
             SELECT max(size) FROM ledger_cosignature WHERE tenant = @tenant AND witness = ? AND at >= ? AND at < ? GROUP BY at / ${spanMs})`,
     params: [witness, from, to, witness, from, to],
-  }
-}
-
-export function insertFork(row: ForkRow): Change {
-  return {
-    sql: `INSERT INTO ledger_fork (tenant, size, root, theirs, ours, ours_size, source, detail, at, resolved_at)
-          VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    params: [row.size, row.root, row.theirs, row.ours, row.ours_size, row.source, row.detail, row.at, row.resolved_at],
-  }
-}
-
-export function resolveForkRow({ size, root }: Pick<ForkRow, 'size' | 'root'>, at: number): Change {
-  return {
-    sql: 'UPDATE ledger_fork SET resolved_at = ? WHERE tenant = @tenant AND size = ? AND root = ? AND resolved_at IS NULL',
-    params: [at, size, root],
-    rows: 1,
-    fault: 'CONFLICT',
   }
 }
 
