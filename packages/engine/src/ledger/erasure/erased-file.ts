@@ -8,7 +8,7 @@ const FIRST = 'ephor-erased@v1'
 export type Erased = Map<string, string>
 
 /** @throws Fault STORE_CORRUPT for a file that is something else */
-export function parseErased(text: string): Erased {
+function parseErased(text: string): Erased {
   const [first, ...lines] = text.split('\n')
   if (first !== FIRST) throw new Fault('STORE_CORRUPT', 'the list of erased keys is something else')
   const erased: Erased = new Map()
