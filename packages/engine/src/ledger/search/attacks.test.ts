@@ -44,7 +44,7 @@ async function indexed({ search }: SearchWorld): Promise<void> {
     const { entries, indexed: done, counted } = await search.status()
     return done === entries && counted === entries
   }
-  await expect.poll(isWhole, { timeout: 8000, interval: 200 }).toBe(true)
+  await expect.poll(isWhole, { timeout: 20_000, interval: 200 }).toBe(true)
 }
 
 const hostile = [
@@ -106,7 +106,7 @@ async function empty({ folder, file }: SearchWorld): Promise<void> {
   db.close()
 }
 
-test('a changed index can hide an entry, but not invent one, and the comparison finds it', async () => {
+test('a changed index can hide an entry, but not invent one, and the comparison finds it', { timeout: 60_000 }, async () => {
   let world = await open()
   const [first = 0, second = 0] = await append(world, ['one', 'two'])
   await indexed(world)
@@ -126,7 +126,7 @@ test('a changed index can hide an entry, but not invent one, and the comparison 
   expect((await world.search.status()).missing).toBe(0)
 })
 
-test('a hit that was changed in the store is not shown', async () => {
+test('a hit that was changed in the store is not shown', { timeout: 60_000 }, async () => {
   let world = await open()
   // The last tile of entries is checked at start, so the changed one lies before.
   const sessions = Array.from({ length: 300 }, (_, i) => `s${i}`)
@@ -142,7 +142,7 @@ test('a hit that was changed in the store is not shown', async () => {
   await expect(found(world, { effect: 'deny' })).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
 })
 
-test('an index of another ledger, or no index at all under its name, is made again', async ({ skip }) => {
+test('an index of another ledger, or no index at all under its name, is made again', { timeout: 60_000 }, async ({ skip }) => {
   const [mine, other] = [await open(), await open()]
   if (mine.store.kind !== 'sqlite') skip('the index is a file')
   const seqs = await append(mine, ['mine', 'mine'])
@@ -160,7 +160,7 @@ test('an index of another ledger, or no index at all under its name, is made aga
   expect(await found(again, { session: 'mine' })).toEqual(seqs)
 })
 
-test('an indexer that is cut off goes on where it was, and has nothing twice', async () => {
+test('an indexer that is cut off goes on where it was, and has nothing twice', { timeout: 60_000 }, async () => {
   const folder = scratch()
   let world = await open(folder)
   let last: number[] = []

@@ -64,7 +64,7 @@ const cases: [string, Filters, (keyof typeof seqs)[]][] = [
 ]
 
 /** The first round finds most of them in the part that is not indexed yet. */
-const whole = () => expect.poll(async () => (await world.search.status()).indexed, { timeout: 8000 }).toBe(44)
+const whole = () => expect.poll(async () => (await world.search.status()).indexed, { timeout: 15_000 }).toBe(44)
 for (const [when, ready] of [['at once', async () => {}] as const, ['in the index', whole] as const]) {
   test.each(cases)(`an entry is found ${when} by %s`, async (_, filters, expected) => {
     await ready()
@@ -109,7 +109,7 @@ test('an index that is built again finds the same', async () => {
   expect(await found({ agent })).toEqual(before)
   const { entries } = await world.search.status()
   const whole = { entries, indexed: entries, counted: entries, missing: 0 }
-  await expect.poll(() => world.search.status(), { timeout: 8000 }).toMatchObject(whole)
+  await expect.poll(() => world.search.status(), { timeout: 15_000 }).toMatchObject(whole)
   expect(await found({ agent })).toEqual(before)
 })
 
