@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 /** `secret:NAME` is in the vault, `file:PATH` is read from there. */
-export const reference = z
+const reference = z
   .string()
   .regex(/^(?:secret:[\w.-]{1,128}|file:.+)$/, 'must name a secret: secret:NAME (ephor vault put) or file:PATH')
 

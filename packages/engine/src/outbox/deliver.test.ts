@@ -1,7 +1,7 @@
 /** Delivery: in order, at least once, one replica a sink, and nothing that a sink does holds up anybody else. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { eventually, memorySink, openWorld, range } from './outbox.fixture.ts'
+import { SOON, memorySink, openWorld, range } from './outbox.fixture.ts'
 import type { World } from './outbox.fixture.ts'
 import { readSink } from './store.ts'
 import { DeliveryFailure } from './types.ts'
@@ -16,24 +16,24 @@ test('a sink gets the whole ledger in order, then what is appended, and goes on 
   await world.append(...decisions(150))
   const { sink, got } = memorySink()
   const deliverer = world.deliverer(sink)
-  await eventually(() => got.length).toBe(150)
+  await expect.poll(() => got.length, SOON).toBe(150)
   await world.append(...decisions(5))
-  await eventually(() => got).toEqual(range(155))
+  await expect.poll(() => got, SOON).toEqual(range(155))
   await deliverer.close()
   await world.append('decision')
   const again = memorySink()
   world.deliverer(again.sink)
-  await eventually(() => again.got).toEqual([155])
+  await expect.poll(() => again.got, SOON).toEqual([155])
 })
 
 test('a sink that begins now gets nothing of before, and only the types that it takes', async () => {
   await world.append('decision')
   const { sink, got } = memorySink()
   world.deliverer(sink, { types: ['approval', 'server.accepted'], from: 'now' as never })
-  await eventually(() => readSink(world.store, 'sink')).toBeTruthy()
+  await expect.poll(() => readSink(world.store, 'sink'), SOON).toBeTruthy()
   await world.append('approval', 'approval.opened', 'approvals', 'server.accepted', 'server', 'decision')
-  await eventually(() => got).toEqual([1, 2, 4])
-  await eventually(async () => (await readSink(world.store, 'sink'))?.next_seq).toBe(7)
+  await expect.poll(() => got, SOON).toEqual([1, 2, 4])
+  await expect.poll(async () => (await readSink(world.store, 'sink'))?.next_seq, SOON).toBe(7)
 })
 
 test('a sink that fails loses nothing and no order; another sink and appends go on meanwhile', async () => {
@@ -45,13 +45,13 @@ test('a sink that fails loses nothing and no order; another sink and appends go 
   world.deliverer(failing.sink)
   world.deliverer(other.sink, { name: 'other' })
   await world.append(...decisions(20))
-  await eventually(() => other.got).toEqual(range(20))
-  await eventually(async () => (await readSink(world.store, 'sink'))?.failures).toBeGreaterThan(2)
+  await expect.poll(() => other.got, SOON).toEqual(range(20))
+  await expect.poll(async () => (await readSink(world.store, 'sink'))?.failures, SOON).toBeGreaterThan(2)
   expect(failing.got).toEqual([0, 1, 2])
   expect(await readSink(world.store, 'sink')).toMatchObject({ next_seq: 3, error: 'down', state: 'on' })
   down = false
-  await eventually(() => failing.got).toEqual(range(20))
-  await eventually(() => readSink(world.store, 'sink')).toMatchObject({ next_seq: 20, failures: 0, error: null })
+  await expect.poll(() => failing.got, SOON).toEqual(range(20))
+  await expect.poll(() => readSink(world.store, 'sink'), SOON).toMatchObject({ next_seq: 20, failures: 0, error: null })
 })
 
 test('a receiver that asks for a pause gets it', async () => {
@@ -62,7 +62,7 @@ test('a receiver that asks for a pause gets it', async () => {
   })
   world.deliverer(sink)
   await world.append('decision')
-  await eventually(() => got).toEqual([0])
+  await expect.poll(() => got, SOON).toEqual([0])
   expect((attempts[1] ?? 0) - (attempts[0] ?? 0)).toBeGreaterThan(690)
 })
 
@@ -70,15 +70,15 @@ test('of two replicas one delivers; a clean stop hands over at once', async () =
   const [a, b] = [memorySink(), memorySink()]
   const first = world.deliverer(a.sink, { holder: 'a', shared: true })
   await world.append(...decisions(3))
-  await eventually(() => a.got).toEqual(range(3))
+  await expect.poll(() => a.got, SOON).toEqual(range(3))
   world.deliverer(b.sink, { holder: 'b', shared: true })
   await world.append(...decisions(3))
-  await eventually(() => a.got).toEqual(range(6))
+  await expect.poll(() => a.got, SOON).toEqual(range(6))
   await sleep(1000)
   expect(b.got).toEqual([])
   await first.close()
   await world.append('decision')
-  await eventually(() => b.got).toEqual([6])
+  await expect.poll(() => b.got, SOON).toEqual([6])
 })
 
 test('a replica that was paused beyond its lease is taken over from, and then moves nothing and sends no more', async () => {
@@ -88,9 +88,9 @@ test('a replica that was paused beyond its lease is taken over from, and then mo
   const [a, b] = [memorySink(({ data }) => (data.seq === 2 ? paused : undefined)), memorySink()]
   world.deliverer(a.sink, { holder: 'a', shared: true, timing })
   await world.append(...decisions(6))
-  await eventually(() => a.got).toEqual([0, 1])
+  await expect.poll(() => a.got, SOON).toEqual([0, 1])
   world.deliverer(b.sink, { holder: 'b', shared: true, timing })
-  await eventually(() => b.got.at(-1)).toBe(5)
+  await expect.poll(() => b.got.at(-1), SOON).toBe(5)
   // From the last position that was written down, without a gap: some twice, none lost.
   expect(b.got).toEqual(range(b.got.length, 6 - b.got.length))
   expect(b.got[0]).toBeLessThanOrEqual(2)
@@ -108,12 +108,12 @@ test('a receiver that is gone gets nothing any more until a person replays, and 
   world.deliverer(sink)
   const outbox = world.outbox([])
   await world.append('decision', 'decision')
-  await eventually(() => readSink(world.store, 'sink')).toMatchObject({ state: 'off', next_seq: 0 })
+  await expect.poll(() => readSink(world.store, 'sink'), SOON).toMatchObject({ state: 'off', next_seq: 0 })
   gone = false
   await sleep(900)
   expect(got).toEqual([])
   await outbox.replay('sink', undefined, 'per_1')
-  await eventually(() => got).toEqual([0, 1, 2])
+  await expect.poll(() => got, SOON).toEqual([0, 1, 2])
   expect((await world.ledger.read(2))?.body).toMatchObject({ type: 'outbox.replayed', sink: 'sink', from: 0, earlier: 0, by: 'per_1' })
 })
 
@@ -122,10 +122,10 @@ test('a replay sends again from there, though a deliverer is at work', async () 
   const deliverer = world.deliverer(sink)
   const outbox = world.outbox([])
   await world.append(...decisions(5))
-  await eventually(() => got).toEqual(range(5))
+  await expect.poll(() => got, SOON).toEqual(range(5))
   await outbox.replay('sink', 2, 'per_1')
   deliverer.wake()
-  await eventually(() => got).toEqual([0, 1, 2, 3, 4, 2, 3, 4, 5])
+  await expect.poll(() => got, SOON).toEqual([0, 1, 2, 3, 4, 2, 3, 4, 5])
   await expect(outbox.replay('sink', 99, 'per_1')).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
   await expect(outbox.replay('nobody', 0, 'per_1')).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })

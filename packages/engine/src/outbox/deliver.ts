@@ -45,7 +45,7 @@ type Held = Lease & {
 
 const isConflict = (error: unknown) => error instanceof Fault && error.code === 'CONFLICT'
 
-export function takes(types: readonly string[], { body }: Entry): boolean {
+function takes(types: readonly string[], { body }: Entry): boolean {
   const type = typeof body['type'] === 'string' ? body['type'] : ''
   return types.length === 0 || types.some((wanted) => type === wanted || type.startsWith(`${wanted}.`))
 }

@@ -8,7 +8,7 @@ import { connect } from '@nats-io/transport-node'
 import { afterEach, describe, expect, test } from 'vitest'
 import { subjectOf } from './nats-sink.ts'
 import { hasNats, readStream, startNats } from './nats.fixture.ts'
-import { ORIGIN, eventually, openWorld, range, scratch } from './outbox.fixture.ts'
+import { ORIGIN, SOON, openWorld, range, scratch } from './outbox.fixture.ts'
 import type { NatsOptions, SinkOptions } from './types.ts'
 
 const closers: (() => Promise<unknown>)[] = []
@@ -46,7 +46,7 @@ describe.skipIf(!hasNats)('with a NATS server', () => {
     const { append, outbox } = await world()
     outbox([bus(url)])
     await append('decision', 'approval.opened', ...decisions(18))
-    await eventually(() => readStream(url, 'EPHOR', 20).catch(() => [])).toHaveLength(20)
+    await expect.poll(() => readStream(url, 'EPHOR', 20).catch(() => []), SOON).toHaveLength(20)
     const got = await readStream(url, 'EPHOR', 20)
     expect(got.map(({ event }) => event.data.seq)).toEqual(range(20))
     expect(got[1]).toMatchObject({ subject: 'ephor.approval.opened', id: `${ORIGIN}#1`, event: { specversion: '1.0', source: ORIGIN } })
@@ -73,18 +73,18 @@ describe.skipIf(!hasNats)('with a NATS server', () => {
     const { append, outbox } = await world()
     const box = outbox([bus(server.url)])
     await append(...decisions(30))
-    await eventually(() => readStream(server.url, 'EPHOR', 30).catch(() => [])).toHaveLength(30)
+    await expect.poll(() => readStream(server.url, 'EPHOR', 30).catch(() => []), SOON).toHaveLength(30)
     await append(...decisions(200))
     await server.kill()
     await append(...decisions(20))
-    await eventually(async () => (await box.sinks())[0]?.failures).toBeGreaterThan(1)
+    await expect.poll(async () => (await box.sinks())[0]?.failures, SOON).toBeGreaterThan(1)
     expect((await box.sinks())[0]).toMatchObject({ state: 'on', lag: expect.any(Number), error: expect.stringContaining('NATS: ') })
     expect(await box.warnings()).toEqual(['the sink bus does not take entries'])
     await server.start()
-    await eventually(() => readStream(server.url, 'EPHOR', 250).catch(() => [])).not.toHaveLength(0)
+    await expect.poll(() => readStream(server.url, 'EPHOR', 250).catch(() => []), SOON).not.toHaveLength(0)
     const got = await readStream(server.url, 'EPHOR', 250)
     expect(got.map(({ event }) => event.data.seq)).toEqual(range(250))
-    await eventually(async () => (await box.sinks())[0]).toMatchObject({ lag: 0, failures: 0 })
+    await expect.poll(async () => (await box.sinks())[0], SOON).toMatchObject({ lag: 0, failures: 0 })
     expect(await box.warnings()).toEqual([])
   })
 
@@ -110,7 +110,7 @@ describe.skipIf(!hasNats)('with a NATS server', () => {
       const last = await world(folder)
       last.outbox([bus(url, { stream: 'LOOP', prefix: 'loop' })])
       const { size } = await last.ledger.head()
-      await eventually(() => readStream(url, 'LOOP', size).catch(() => [])).not.toHaveLength(0)
+      await expect.poll(() => readStream(url, 'LOOP', size).catch(() => []), SOON).not.toHaveLength(0)
       const seqs = (await readStream(url, 'LOOP', size)).map(({ event }) => event.data.seq)
       expect(size).toBeGreaterThan(Math.max(...acknowledged))
       expect(seqs).toEqual(range(size))
@@ -122,7 +122,7 @@ describe.skipIf(!hasNats)('with a NATS server', () => {
     const { append, outbox } = await world()
     const box = outbox([bus(url, { token: 'wrong-token' }), { ...bus(url, { token: 'right-token' }), name: 'ok' }])
     await append('decision')
-    await eventually(async () => (await box.sinks()).find(({ name }) => name === 'ok')?.position).toBe(1)
+    await expect.poll(async () => (await box.sinks()).find(({ name }) => name === 'ok')?.position, SOON).toBe(1)
     const [wrong] = await box.sinks()
     expect(wrong).toMatchObject({ position: 0, error: expect.stringMatching(/authorization/i) })
     expect(JSON.stringify(await box.sinks())).not.toContain('-token')
@@ -133,6 +133,6 @@ describe.skipIf(!hasNats)('with a NATS server', () => {
     const { append, outbox } = await world()
     const box = outbox([bus(url, { create: false })])
     await append('decision')
-    await eventually(async () => (await box.sinks())[0]?.error).toContain('no stream EPHOR')
+    await expect.poll(async () => (await box.sinks())[0]?.error, SOON).toContain('no stream EPHOR')
   })
 })

@@ -26,6 +26,7 @@ export type OutboxOptions = {
 
 /** A sink may be behind by this many entries before somebody should look, while it takes what it is sent. */
 const LAG_WORTH_A_WARNING = 10_000
+const ATTEMPTS = 5
 
 function makeSink({ name, nats, webhook }: SinkOptions, { reveal, clock }: OutboxOptions): Sink {
   if (nats) return natsSink(nats, reveal)
@@ -74,20 +75,38 @@ export function openOutbox(options: OutboxOptions): Outbox {
     return rows.map((row) => statusOf(row, size, names.has(row.name)))
   }
 
+  async function held(name: string): Promise<SinkRow> {
+    const row = await readSink(store, name)
+    if (!row) throw new Fault('NOT_FOUND', `the outbox has no sink ${name}`)
+    return row
+  }
+
+  /** A replica may take the sink over in between: then what it took is placed. */
+  async function place(name: string, from: number | undefined, by: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const row = await held(name)
+      const position = from ?? row.next_seq
+      const body = { sink: name, from: position, earlier: row.next_seq, by }
+      try {
+        await ledger.append({ changes: [placeSink(row, position)], entries: [{ type: 'outbox.replayed', body }] })
+        return
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'CONFLICT' || attempt === ATTEMPTS) throw error
+      }
+    }
+  }
+
   return {
     sinks,
     wake,
     async replay(name, from, by) {
       const { size } = await ledger.head()
+      if (from !== undefined && from > size)
+        throw new Fault('REQUEST_INVALID', `the ledger ends before entry ${from}`, { where: 'body/from' })
       if (names.has(name)) await store.commit({ changes: [addSink(name, size)] })
-      const row = await readSink(store, name)
-      if (!row) throw new Fault('NOT_FOUND', `the outbox has no sink ${name}`)
-      const position = from ?? row.next_seq
-      if (position > size) throw new Fault('REQUEST_INVALID', `the ledger ends before entry ${position}`, { where: 'body/from' })
-      const body = { sink: name, from: position, earlier: row.next_seq, by }
-      await ledger.append({ changes: [placeSink(row, position)], entries: [{ type: 'outbox.replayed', body }] })
+      await place(name, from, by)
       wake()
-      return statusOf((await readSink(store, name)) ?? row, size + 1, names.has(name))
+      return statusOf(await held(name), size + 1, names.has(name))
     },
     warnings: async () => (names.size === 0 ? [] : (await sinks()).flatMap(warningOf)),
     async close() {

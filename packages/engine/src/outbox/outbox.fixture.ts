@@ -7,7 +7,6 @@ import type { Store } from '@ephor/engine/kernel'
 import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { CloudEvent } from '@ephor/engine/ledger'
-import { expect } from 'vitest'
 import { startDeliverer } from './deliver.ts'
 import type { Timing } from './deliver.ts'
 import { openOutbox } from './open-outbox.ts'
@@ -82,6 +81,6 @@ export function memorySink(then: (event: CloudEvent, signal: AbortSignal) => Pro
 }
 
 /** Machines may be busy with other things. */
-export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 })
+export const SOON = { timeout: 20_000 }
 
 export const range = (count: number, from = 0): number[] => Array.from({ length: count }, (_, i) => from + i)

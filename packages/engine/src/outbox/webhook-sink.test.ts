@@ -9,7 +9,7 @@ import { systemClock } from '@ephor/engine/kernel'
 import type { CloudEvent } from '@ephor/engine/ledger'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, expect, test } from 'vitest'
-import { eventually, openWorld, range } from './outbox.fixture.ts'
+import { SOON, openWorld, range } from './outbox.fixture.ts'
 import { isPublic } from './public-address.ts'
 import type { WebhookOptions } from './types.ts'
 import { publicLookup, retryAfterMs, webhookSink } from './webhook-sink.ts'
@@ -83,10 +83,10 @@ test('a ledger is delivered one event at a time, and an event that is refused co
   const webhook = { url, secrets: [SECRET], allowPrivate: true, timeoutMs: 1000 }
   const box = world.outbox([{ name: 'siem', types: [], from: 'start', webhook }])
   await world.append(...range(10).map(() => 'decision'))
-  await eventually(() => got.length).toBe(13)
+  await expect.poll(() => got.length, SOON).toBe(13)
   expect(got.map(({ body }) => (JSON.parse(body) as CloudEvent).data.seq)).toEqual([0, 0, 0, ...range(10)])
   expect(new Set(got.slice(0, 4).map(({ headers }) => headers['webhook-id'])).size).toBe(1)
-  await eventually(async () => (await box.sinks())[0]).toMatchObject({ lag: 0, failures: 0, position: 10 })
+  await expect.poll(async () => (await box.sinks())[0], SOON).toMatchObject({ lag: 0, failures: 0, position: 10 })
 })
 
 test.each<[string, (response: ServerResponse) => void, object]>([
