@@ -1,9 +1,10 @@
 /** A ledger on a real store for tests of faults, and what has to hold of it after each: nothing acknowledged is lost, nothing is there twice. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { loadKeys, makeLog, openPostgres, openSqlite, systemClock } from '@ephor/engine/kernel'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
-import type { EntryDraft } from '@ephor/engine/ledger'
+import type { EntryDraft, Ledger } from '@ephor/engine/ledger'
 import { verifyLog } from '@ephor/proof'
 import { expect } from 'vitest'
 
@@ -49,13 +50,22 @@ export function partOf(id: string): EntryDraft[] {
   ]
 }
 
+/** PostgreSQL may still be committing for a replica that is dead: what it did counts, once it is done. */
+async function readAll(ledger: Ledger) {
+  for (let turn = 1; ; turn++) {
+    const { size } = await ledger.head()
+    const entries = await ledger.list({ limit: size + 10_000 })
+    if (entries.length === size || turn === 10) return { size, entries }
+    await sleep(200)
+  }
+}
+
 /** Opens the ledger again, without the fault, and looks at all of it. @returns its entries' ids in order */
 export async function expectWhole(place: Place, acknowledged: readonly Acknowledged[]): Promise<string[]> {
   const world = await openWorld(place)
   const { ledger } = world
   try {
-    const { size } = await ledger.head()
-    const entries = await ledger.list({ limit: size + 1 })
+    const { size, entries } = await readAll(ledger)
     expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: size }, (_, i) => i))
     const ids = entries.map(({ body }) => body['id'] as string)
     expect(new Set(ids).size).toBe(size)

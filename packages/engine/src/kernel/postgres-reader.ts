@@ -17,6 +17,8 @@ export function openReader({ url, tenant, poolSize }: ReaderOptions) {
   const sessions = new WeakMap<object, { session: Session; prepared: PreparedStatements }>()
   // The pool waits for the promise, which its types don't say.
   const prepare: (client: ClientBase) => unknown = async (client) => {
+    // A connection that ends while it is lent out is nobody else's to hear of: without a listener it would end the process.
+    client.on('error', () => undefined)
     const session = await openSession(client as Client, tenant, 'reader')
     sessions.set(client, { session, prepared: new PreparedStatements(!session.pooled) })
   }
