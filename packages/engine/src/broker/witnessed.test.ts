@@ -5,7 +5,7 @@ import { fakeWitness } from '../ledger/witness/witness.fixture.ts'
 import type { Run } from './types.ts'
 
 const POLICY = `
-@id("pay") @reason("p") @obligation("witnessed; timeout:2s")
+@id("pay") @reason("p") @obligation("witnessed; timeout:4s")
 permit (principal, action in Action::"money", resource) when { !(context.input has to) };
 @id("pay-two") @reason("p") @obligation("witnessed:2; timeout:400ms")
 permit (principal, action in Action::"money", resource) when { context.input has to && context.input.to == "two" };
@@ -40,7 +40,7 @@ async function open(count: number) {
 }
 
 test('the tool runs once all witnesses have cosigned a checkpoint that covers the permit', async () => {
-  const { world, fakes, bearer, pay } = await open(2)
+  const { world, fakes, bearer } = await open(2)
   let covered: number[] = []
   const done = await world.broker.perform(callOf(bearer, 'pay'), async ({ decision }) => {
     const seq = (await world.ledger.find(decision))?.seq ?? Infinity
@@ -49,7 +49,6 @@ test('the tool runs once all witnesses have cosigned a checkpoint that covers th
   })
   expect(done).toMatchObject({ kind: 'done' })
   expect(covered.every((ahead) => ahead >= 1)).toBe(true)
-  expect(await pay('two')).toMatchObject({ kind: 'done' })
 })
 
 test('with a dead witness the call does not run, and the record says so', async () => {

@@ -13,6 +13,9 @@ import { followGossip } from './follow-gossip.ts'
 import { openWitnesses } from './open-witnesses.ts'
 import { fakeWitness } from './witness.fixture.ts'
 
+// Each test opens several ledgers, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
+
 // Copies of a folder are copies of the embedded store alone: a database elsewhere is not copied with it.
 
 const clock = systemClock
@@ -47,12 +50,12 @@ test.skipIf(testsPostgres)('a copy that goes its own way is caught by the witnes
   const fake = await fakeWitness()
   const { world, before } = await grown()
   const first = await watched(world, [fake])
-  expect(await first.cosigned(4, 1, AbortSignal.timeout(5000))).toBe(true)
+  expect(await first.cosigned(4, 1, AbortSignal.timeout(15_000))).toBe(true)
   // The copy signs as many entries, or fewer, or more: it does not matter.
   const copy = await openAt(before)
   await appendMany(copy.ledger, 4, 'theirs')
   const second = await watched(copy, [fake])
-  await vi.waitFor(() => expect(copy.ledger.forked()).toBeDefined(), 5000)
+  await vi.waitFor(() => expect(copy.ledger.forked()).toBeDefined(), 15_000)
   expect(await second.cosigned(6, 1, AbortSignal.timeout(100))).toBe(false)
   expect(world.ledger.forked()).toBeUndefined()
   expect(await world.ledger.forks.compare((await copy.ledger.head()).checkpoint, 'person')).toMatchObject({ kind: 'forked' })
@@ -62,11 +65,11 @@ test.skipIf(testsPostgres)('a database that was put back with the file outside, 
   const fake = await fakeWitness()
   const { world, before } = await grown()
   const first = await watched(world, [fake])
-  expect(await first.cosigned(4, 1, AbortSignal.timeout(5000))).toBe(true)
+  expect(await first.cosigned(4, 1, AbortSignal.timeout(15_000))).toBe(true)
   // Behind what the witness has seen, and with nothing else that would tell.
   const copy = await openAt(before)
   await watched(copy, [fake])
-  await vi.waitFor(() => expect(copy.ledger.forked()?.detail).toContain('rolled back'), 5000)
+  await vi.waitFor(() => expect(copy.ledger.forked()?.detail).toContain('rolled back'), 15_000)
   expect(await copy.ledger.forks.list()).toMatchObject([{ size: 5, source: 'witness witness.test/w1', resolvedAt: undefined }])
 })
 

@@ -8,6 +8,9 @@ import { decision, openWorld, ORIGIN, scratch, testsPostgres } from '../ledger.f
 import { openWitnesses } from './open-witnesses.ts'
 import { fakeWitness } from './witness.fixture.ts'
 
+// Each test opens several ledgers, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
+
 async function open(folder: string, replica: string, fakes: Awaited<ReturnType<typeof fakeWitness>>[]) {
   const world = await openWorld(folder, { replica })
   const { store, ledger } = world
@@ -45,7 +48,7 @@ test.skipIf(!testsPostgres)('a fork that one replica finds stops the others, and
   const { size, root } = await a.ledger.head()
   const other = toyLog(ORIGIN, ['another past'], loadKeys(join(folder, 'keys')).ledger)
   expect(await a.ledger.forks.compare(await other.checkpoint(1), 'gossip')).toMatchObject({ kind: 'forked' })
-  await vi.waitFor(() => expect(b.ledger.forked()).toBeDefined(), 5000)
+  await vi.waitFor(() => expect(b.ledger.forked()).toBeDefined(), 15_000)
   await b.ledger.forks.resolve('per_1', { size, root }, 'r')
-  await vi.waitFor(() => expect(a.ledger.forked()).toBeUndefined(), 5000)
+  await vi.waitFor(() => expect(a.ledger.forked()).toBeUndefined(), 15_000)
 })

@@ -8,6 +8,9 @@ import { openWitnesses } from './open-witnesses.ts'
 import { fakeWitness } from './witness.fixture.ts'
 import type { Lie } from './witness.fixture.ts'
 
+// Each test opens several ledgers, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
+
 type Fake = Awaited<ReturnType<typeof fakeWitness>>
 
 async function open(fakes: Fake[], options: { quorum?: number; deadlineMs?: number; folder?: string } = {}) {
@@ -46,7 +49,7 @@ test('what is served and proven carries the cosignatures of its size', async () 
   const fakes = [await fakeWitness('w.test/1'), await fakeWitness('w.test/2')]
   const world = await open(fakes)
   const seq = await append(world, 'a')
-  expect(await world.witnesses.cosigned(seq, 2, within(5000))).toBe(true)
+  expect(await world.witnesses.cosigned(seq, 2, within(15_000))).toBe(true)
   const keys = fakes.map(({ vkey }) => parseCosignerKey(vkey))
   const notes = [
     (await world.ledger.head()).checkpoint,
@@ -66,7 +69,7 @@ test('under load the same checkpoint gets all cosignatures, one request at a tim
   const world = await open(fakes, { quorum: 2 })
   const calls = Array.from({ length: 30 }, async (_, i) => {
     await new Promise((resolve) => setTimeout(resolve, 10 * i))
-    return world.witnesses.cosigned(await append(world, `c${i}`), i % 3 === 0 ? 3 : 2, within(8000))
+    return world.witnesses.cosigned(await append(world, `c${i}`), i % 3 === 0 ? 3 : 2, within(15_000))
   })
   expect(await Promise.all(calls)).not.toContain(false)
   expect(fakes.map(({ state }) => state.most)).toEqual([1, 1, 1])
@@ -77,17 +80,17 @@ test('a witness that has seen another size is asked again with a proof from ther
   const folder = scratch()
   const first = await open([fake], { folder })
   await appendMany(first.ledger, 300)
-  expect(await first.witnesses.cosigned(299, 1, within(5000))).toBe(true)
+  expect(await first.witnesses.cosigned(299, 1, within(15_000))).toBe(true)
   await first.close()
   const { requests } = fake.state
   const second = await open([fake], { folder })
-  expect(await second.witnesses.cosigned(await append(second, 'next'), 1, within(5000))).toBe(true)
+  expect(await second.witnesses.cosigned(await append(second, 'next'), 1, within(15_000))).toBe(true)
   expect(fake.state.requests - requests).toBeLessThanOrEqual(2)
   // Without what it knew, it asks with nothing and is told.
   await second.store.commit({ changes: [{ sql: 'DELETE FROM ledger_cosignature WHERE tenant = @tenant', params: [] }] })
   await second.close()
   const third = await open([fake], { folder })
-  expect(await third.witnesses.cosigned(await append(third, 'last'), 1, within(5000))).toBe(true)
+  expect(await third.witnesses.cosigned(await append(third, 'last'), 1, within(15_000))).toBe(true)
 })
 
 const flood: Lie = (response) => {
@@ -128,7 +131,7 @@ test('a witness that lies, floods or hangs counts as none, forks nothing and hol
     const { requests } = liar.state
     const seq = await append(world, name)
     const both = world.witnesses.cosigned(seq, 2, within(150))
-    expect(await world.witnesses.cosigned(seq, 1, within(3000)), name).toBe(true)
+    expect(await world.witnesses.cosigned(seq, 1, within(15_000)), name).toBe(true)
     expect(await both, name).toBe(false)
     expect(liar.state.requests, name).toBeGreaterThan(requests)
     expect(world.ledger.forked(), name).toBeUndefined()
@@ -165,7 +168,7 @@ test('a cosignature that was replayed, is of another checkpoint, of another key,
     expect(fake.state.requests).toBeGreaterThan(requests)
   }
   fake.state.lie = undefined
-  expect(await world.witnesses.cosigned(await append(world, 'end'), 1, within(5000))).toBe(true)
+  expect(await world.witnesses.cosigned(await append(world, 'end'), 1, within(15_000))).toBe(true)
 })
 
 test('lines that somebody wrote into the database open nothing', async () => {
@@ -189,7 +192,7 @@ test('silence beyond the deadline is an alarm: recorded once when it begins, als
   const folder = scratch()
   const first = await open([fake], { folder, deadlineMs: 100 })
   await append(first, 'a')
-  await vi.waitFor(() => expect(first.witnesses.outage()).toBeDefined(), 3000)
+  await vi.waitFor(() => expect(first.witnesses.outage()).toBeDefined(), 15_000)
   await append(first, 'b')
   await first.ledger.head()
   await new Promise((resolve) => setTimeout(resolve, 300))
@@ -199,6 +202,6 @@ test('silence beyond the deadline is an alarm: recorded once when it begins, als
   expect(second.witnesses.outage()).toBeDefined()
   await append(second, 'c')
   fake.state.lie = undefined
-  await vi.waitFor(() => expect(second.witnesses.outage()).toBeUndefined(), 5000)
+  await vi.waitFor(() => expect(second.witnesses.outage()).toBeUndefined(), 15_000)
   expect(await entriesOf(second, 'ledger.witness.missing')).toMatchObject([{ state: 'began' }, { state: 'ended' }])
 })
