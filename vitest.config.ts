@@ -7,7 +7,7 @@ const STORING = [
   'packages/engine/src/kernel/store.test.ts',
   'packages/engine/src/{identity,registry,approvals,broker,budgets,vault,rollouts,backtests,thresholds}/*.test.ts',
   'packages/engine/src/ledger/{ledger,crash,tamper,integrate,replicas,routes,sealed-together}.test.ts',
-  'packages/engine/src/ledger/{keys,signers,witness}/*.test.ts',
+  'packages/engine/src/ledger/{erasure,keys,signers,witness}/*.test.ts',
   'packages/engine/src/ledger/timestamps/*.test.ts',
   'packages/engine/src/outbox/deliver.test.ts',
   'packages/engine/src/policy/{open-policy,routes}.test.ts',

@@ -5,11 +5,14 @@ import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, 
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { act, ANNA, inputs, log, makeInstallation, newFolder, OPERATOR, settingsOf, within } from './backup.fixture.ts'
 import { backupOffline } from './backup-offline.ts'
 import { makeBackup } from './make-backup.ts'
 import { restoreBackup } from './restore-backup.ts'
+
+// Each opens several installations.
+vi.setConfig({ testTimeout: 90_000 })
 
 const withCode = (code: string) => expect.objectContaining({ code }) as Error
 const without = { withKeys: false }
@@ -205,7 +208,7 @@ test('a kill in the middle of a backup or a restore leaves an installation that 
     rmSync(folder, { recursive: true })
     await backupOffline(settings, folder, without)
   }
-}, 60_000)
+})
 
 test('while a server runs, nothing is restored under it', async () => {
   const settings = makeInstallation()
