@@ -2,9 +2,7 @@
 import { z } from 'zod'
 
 /** `secret:NAME` is in the vault, `file:PATH` is read from there. */
-const reference = z
-  .string()
-  .regex(/^(?:secret:[\w.-]{1,128}|file:.+)$/, 'must name a secret: secret:NAME (ephor vault put) or file:PATH')
+const reference = z.string().regex(/^(?:secret:[\w.-]{1,128}|file:.+)$/, 'must name a secret: secret:NAME (ephor vault put) or file:PATH')
 
 const token = z.string().regex(/^[\w-]+(?:\.[\w-]+)*$/, 'must be words of letters, digits, _ and -, divided by dots')
 const file = z.string().min(1)
