@@ -140,10 +140,18 @@ export const Settings = z.strictObject({
         .strictObject({
           url: z
             .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+            .refine(
+              (url) => /^https:|^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])[:/]?/.test(url),
+              'must be https, unless it is on this machine',
+            )
             .optional()
             .describe('The HashiCorp Vault that signs checkpoints (Transit engine); a key file of the data folder does unless set.'),
           mount: z.string().min(1).default('transit').describe('Where its Transit engine is mounted.'),
-          key: z.string().regex(/^[\w.-]{1,128}$/, 'must name a key').default('ephor-ledger').describe('The Ed25519 key in it.'),
+          key: z
+            .string()
+            .regex(/^[\w.-]{1,128}$/, 'must name a key')
+            .default('ephor-ledger')
+            .describe('The Ed25519 key in it.'),
           namespace: z.string().min(1).optional().describe('The namespace in it.'),
           tokenFile: z.string().min(1).optional().describe('The file with the token for it, read for each request.'),
           timeout: duration.pipe(z.number().min(1)).default(5000).describe('How long one signature may take.'),
@@ -165,10 +173,6 @@ export const Settings = z.strictObject({
         })
         .refine(({ url, ca }) => (url === undefined) === (ca === undefined), 'has url and ca together or neither')
         .prefault({}),
-    })
-    .prefault({}),
-  outbox: sinks.default([]).describe('Systems that the ledger is sent to: NATS JetStream and webhooks.'),
-  mcp: z
       mirror: z
         .strictObject({
           bucket: z
@@ -193,6 +197,10 @@ export const Settings = z.strictObject({
             .describe('How soon after a checkpoint the copy is brought up to date, at most.'),
         })
         .prefault({}),
+    })
+    .prefault({}),
+  outbox: sinks.default([]).describe('Systems that the ledger is sent to: NATS JetStream and webhooks.'),
+  mcp: z
     .strictObject({
       sessionIdle: duration.default(1_800_000).describe('After how long without a request an MCP session is closed.'),
       plainNames: flag.default(false).describe('Tools go by their own names where an agent may see one server only.'),

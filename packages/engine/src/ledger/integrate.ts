@@ -30,6 +30,8 @@ type IntegratorRooms = {
   onForked: (detail: string) => void
 }
 
+const isSignerFault = (error: unknown): error is Fault => error instanceof Fault && error.code === 'SIGNER_UNAVAILABLE'
+
 /** @throws Fault SIGNER_UNAVAILABLE, also when the signature is not one of the key: it must never be published. */
 async function signTree(tree: { size: number; root: Uint8Array }, key: VerifierKey, signer: Signer): Promise<string> {
   const text = formatCheckpoint({ origin: key.name, ...tree, extensions: [] })
@@ -39,7 +41,7 @@ async function signTree(tree: { size: number; root: Uint8Array }, key: VerifierK
     await verifyCheckpoint(note, key)
     return note
   } catch (error) {
-    if (error instanceof Fault && error.code === 'SIGNER_UNAVAILABLE') throw error
+    if (isSignerFault(error)) throw error
     throw new Fault('SIGNER_UNAVAILABLE', `no valid signature: ${(error as Error).message}`, { cause: error })
   }
 }
@@ -118,9 +120,19 @@ export class Integrator {
     if (keyChanged) await chain.follow(reads)
     if (stored) await this.#adopt(stored)
     const known = this.#known
-    if (known?.size !== tree.size) await this.#publish(tree, known)
-    else if (!sameBytes(known.root, tree.root)) throw forked(`the ${tree.size} entries in the store are not those that were signed`)
-    const published = this.#known as Published
+    try {
+      if (known?.size !== tree.size) await this.#publish(tree, known)
+      else if (!sameBytes(known.root, tree.root)) throw forked(`the ${tree.size} entries in the store are not those that were signed`)
+    } catch (error) {
+      // What others published is followed also by a replica that can't sign.
+      if (isSignerFault(error) && this.#known) await this.#settle(this.#known)
+      throw error
+    }
+    return this.#settle(this.#known as Published)
+  }
+
+  /** Copies the checkpoint outside, then tells those who follow. */
+  async #settle(published: Published): Promise<Published> {
     await this.#keep(published.note)
     this.#tell(published)
     return published

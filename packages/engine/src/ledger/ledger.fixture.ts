@@ -8,7 +8,7 @@ import Database from 'better-sqlite3'
 import { Client } from 'pg'
 import { freshDatabase, openTestStore, testsPostgres } from '../kernel/test-store.ts'
 import { fileSigner, folderKeys, ledgerExtension, ledgerMigrations, openLedger } from './index.ts'
-import type { AcceptedHistory, EntryDraft, Ledger, Signer } from './index.ts'
+import type { AcceptedHistory, EntryDraft, Ledger, Signer, SigningKeys } from './index.ts'
 
 export { testsPostgres }
 export const ORIGIN = 'ledger.test/ephor'
@@ -21,11 +21,19 @@ export function scratch(): string {
 }
 
 /** `module`: another extension module for the embedded store, which wraps the ledger's. `replica`: with files of its own, on the folder's store and keys. */
-export type WorldOptions = { module?: URL; signer?: Signer; tenant?: string; replica?: string; clock?: Clock; accept?: AcceptedHistory }
+export type WorldOptions = {
+  module?: URL
+  signer?: Signer
+  signingKeys?: SigningKeys
+  tenant?: string
+  replica?: string
+  clock?: Clock
+  accept?: AcceptedHistory
+}
 
 export async function openWorld(
   folder = scratch(),
-  { module, signer, tenant = 'default', replica, clock = systemClock, accept }: WorldOptions = {},
+  { module, signer, signingKeys, tenant = 'default', replica, clock = systemClock, accept }: WorldOptions = {},
 ): Promise<World> {
   const keyFolder = join(folder, 'keys')
   const keys = loadKeys(keyFolder)
@@ -42,7 +50,7 @@ export async function openWorld(
       store,
       keys,
       signer: signer ?? fileSigner(keys.ledger),
-      signingKeys: folderKeys(keyFolder, tenant),
+      signingKeys: signingKeys ?? folderKeys(keyFolder, tenant),
       origin: ORIGIN,
       clock,
       log: makeLog('silent'),

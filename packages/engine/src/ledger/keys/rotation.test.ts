@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { formatVerifierKey, makeVerifierKey, parseVerifierKey, verifyCheckpoint, verifyLog } from '@ephor/proof'
 import { expect, test } from 'vitest'
 import { fileSigner, firstKey, folderKeys, originOf } from '../index.ts'
-import { appendMany, copyStore, decision, openWorld, ORIGIN, scratch, testsPostgres } from '../ledger.fixture.ts'
+import { alter, appendMany, copyStore, decision, openWorld, ORIGIN, scratch, testsPostgres } from '../ledger.fixture.ts'
 import type { World } from '../ledger.fixture.ts'
 
 const BY = 'per_1'
@@ -183,6 +183,19 @@ test('a checkpoint outside by a key that was revoked below it is refused, with t
   await expect(openWorld(world.folder)).rejects.toThrow('revoked above 2 entries: compromised')
 })
 
+test('a rotation whose entry is hidden or changed does not bring the old key back', async () => {
+  for (const sql of [
+    "UPDATE ledger_entry SET id = 'x' WHERE id = 'ledger.key/0'",
+    "UPDATE ledger_entry SET body = replace(body, 'rotated', 'revoked') WHERE id = 'ledger.key/0'",
+  ]) {
+    const world = await openWorld()
+    await world.ledger.keys.rotate(BY)
+    await world.close()
+    expect(await alter(world.folder, sql)).toBe(1)
+    await expect(openWorld(world.folder)).rejects.toThrow(/entry 0 of the ledger was changed|is not one of this ledger and key/)
+  }
+})
+
 test('yesterday’s store, from before a rotation, is refused under today’s checkpoint', async () => {
   const world = await openWorld()
   await appendMany(world.ledger, 2)
@@ -204,6 +217,19 @@ test.runIf(testsPostgres)('another replica signs with the new key within a secon
   await appendMany(two.ledger, 2, 'two')
   await expect(verifyCheckpoint((await two.ledger.head()).checkpoint, parseVerifierKey(vkey))).resolves.toMatchObject({ size: 5 })
   expect(two.ledger.verifierKey).toBe(vkey)
+  await two.close()
+  await one.close()
+})
+
+test.runIf(testsPostgres)('a replica that does not have the new key follows what the others sign, and refuses to sign itself', async () => {
+  const one = await openWorld()
+  const two = await openWorld(one.folder, { replica: 'two', signingKeys: folderKeys(scratch(), 'default') })
+  await one.ledger.keys.rotate(BY)
+  const { checkpoint } = await one.ledger.head()
+  await two.ledger.append({ changes: [], entries: [decision('two')] })
+  await expect(two.ledger.head()).rejects.toThrow(withCode('SIGNER_UNAVAILABLE'))
+  expect([checkpoint, (await one.ledger.head()).checkpoint]).toContain(readFileSync(two.outside, 'utf8'))
+  await expect(two.ledger.head()).resolves.toMatchObject({ size: 2 })
   await two.close()
   await one.close()
 })
