@@ -28,8 +28,9 @@ export type LedgerKeys = {
 }
 
 export function openKeys({ chain, signers, reads, append }: KeyRooms): LedgerKeys {
-  async function record(type: string, body: JsonObject): Promise<void> {
-    await append({ changes: [], entries: [{ type, id: keyChangeId(chain.changes), body }] })
+  /** @param place of the change among all of them, as it was when the body was made: if another came meanwhile, this is a CONFLICT */
+  async function record(place: number, type: string, body: JsonObject): Promise<void> {
+    await append({ changes: [], entries: [{ type, id: keyChangeId(place), body }] })
     await chain.follow(reads)
   }
 
@@ -40,20 +41,21 @@ export function openKeys({ chain, signers, reads, append }: KeyRooms): LedgerKey
     },
     async rotate(by) {
       await chain.follow(reads)
-      const { current, origin } = chain
+      const { current, origin, changes } = chain
       const old = await signers.for(current)
       const next = await signers.make()
       const to = formatVerifierKey(makeVerifierKey(origin, next.publicKey))
       const signature = toBase64(await old.sign(rotationStatement(origin, current.vkey, to)))
-      await record(ROTATED, { by, from: current.vkey, to, signature })
+      await record(changes, ROTATED, { by, from: current.vkey, to, signature })
       return chain.current
     },
     async revoke({ key, size, reason }, by) {
       await chain.follow(reads)
+      const { changes } = chain
       const found = chain.all.find(({ vkey }) => vkey === key)
       if (!found) throw new Fault('NOT_FOUND', 'this ledger never had that key', { where: 'body/key' })
       if (found === chain.current) throw new Fault('CONFLICT', 'this key signs the ledger now: rotate it first', { where: 'body/key' })
-      await record(REVOKED, { by, key, size, reason })
+      await record(changes, REVOKED, { by, key, size, reason })
       return found
     },
   }

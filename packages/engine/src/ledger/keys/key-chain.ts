@@ -33,6 +33,7 @@ export class KeyChain {
   readonly origin: string
   readonly #keys: [ChainKey, ...ChainKey[]]
   #changes = 0
+  #following: Promise<void> = Promise.resolve()
 
   /** @param first what the log began with: trusted because it is in the installation's key folder */
   constructor(first: VerifierKey) {
@@ -62,7 +63,13 @@ export class KeyChain {
    * Reads the entries about keys that came since. What another replica or an earlier run rotated is known from here on.
    * @throws Fault LEDGER_FORKED when an entry is not a rotation by the key before it
    */
-  async follow(reads: Pick<ReadStore, 'entryById'>): Promise<void> {
+  follow(reads: Pick<ReadStore, 'entryById'>): Promise<void> {
+    // One after the other: two at once would take one entry twice.
+    this.#following = this.#following.catch(() => undefined).then(() => this.#catchUp(reads))
+    return this.#following
+  }
+
+  async #catchUp(reads: Pick<ReadStore, 'entryById'>): Promise<void> {
     for (;;) {
       const row = await reads.entryById(keyChangeId(this.#changes))
       if (!row) return

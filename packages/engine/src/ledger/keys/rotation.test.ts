@@ -1,6 +1,6 @@
 /** Rotation and revocation: the ledger says itself which keys speak for it, and no step of it can be forged, lost or repeated. */
 import { generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formatVerifierKey, makeVerifierKey, parseVerifierKey, verifyCheckpoint, verifyLog } from '@ephor/proof'
@@ -134,6 +134,40 @@ test('two rotations at once: one is the next, and the ledger goes on with it', a
   await appendMany(world.ledger, 1)
   await expect(verdictOf(world, world.ledger.verifierKey)).resolves.toMatchObject({ ok: true, size: 2 })
   await world.close()
+})
+
+test('many who ask at once about a fresh rotation see it once', async () => {
+  const world = await openWorld()
+  const rotated = world.ledger.keys.rotate(BY)
+  const looks = Array.from({ length: 20 }, async (_, i) => {
+    await new Promise((resolve) => setTimeout(resolve, i))
+    return i % 2 === 0 ? world.ledger.keys.list() : world.ledger.head()
+  })
+  await Promise.all([rotated, ...looks])
+  expect(await world.ledger.keys.list()).toHaveLength(2)
+  expect(world.ledger.forked()).toBeUndefined()
+  await world.close()
+})
+
+test('a rotation that another one overtakes while its key is made is a conflict, never an entry that the chain contradicts', async () => {
+  const folder = scratch()
+  mkdirSync(join(folder, 'keys'), { mode: 0o700 })
+  const keys = folderKeys(join(folder, 'keys'), 'default')
+  const { promise: held, resolve: release } = Promise.withResolvers<void>()
+  let made = 0
+  const make = async () => {
+    if (made++ === 0) await held
+    return keys.make()
+  }
+  const world = await openWorld(folder, { signingKeys: { find: keys.find, make } })
+  const slow = world.ledger.keys.rotate(BY)
+  const { vkey } = await world.ledger.keys.rotate(BY)
+  release()
+  await expect(slow).rejects.toThrow(withCode('CONFLICT'))
+  await expect(world.ledger.head()).resolves.toMatchObject({ size: 1 })
+  expect(world.ledger.verifierKey).toBe(vkey)
+  await world.close()
+  await (await openWorld(folder)).close()
 })
 
 test('a rotation that the key before did not sign opens nothing: whoever writes the database can’t bring a key of theirs', async () => {
