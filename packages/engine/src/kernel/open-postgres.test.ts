@@ -81,10 +81,10 @@ describe.skipIf(!answers)('on PostgreSQL', () => {
   test('while backends are killed under load, nothing acknowledged is lost and nothing is stored twice', { timeout: 60_000 }, async () => {
     const stores = [await open(), await open()]
     const acknowledged: string[] = []
-    let going = true
+    const stop = new AbortController()
     const writers = stores.flatMap((store, s) =>
       Array.from({ length: 8 }, async (_, w) => {
-        for (let i = 0; going; i++) {
+        for (let i = 0; !stop.signal.aborted; i++) {
           const id = `${s}-${w}-${i}`
           await store.commit({ changes: [insert(id)] }).then(
             () => acknowledged.push(id),
@@ -97,7 +97,7 @@ describe.skipIf(!answers)('on PostgreSQL', () => {
       await new Promise((resolve) => setTimeout(resolve, 40 + 60 * Math.random()))
       await terminateAll(database.url)
     }
-    going = false
+    stop.abort()
     await Promise.all(writers)
     const stored = (await psql(database.url, 'SELECT id, count(*)::int AS times FROM thing_row GROUP BY id')) as {
       id: string

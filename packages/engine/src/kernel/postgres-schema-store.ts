@@ -13,7 +13,7 @@ const ADVISORY_LOCK = 7_373_001
 const LOCK_MS = 3_000
 const LOCK_ATTEMPTS = 10
 
-export const KERNEL_MIGRATIONS: Migrations = { room: 'kernel', folder: new URL('./migrations/', import.meta.url) }
+const KERNEL_MIGRATIONS: Migrations = { room: 'kernel', folder: new URL('./migrations/', import.meta.url) }
 
 export type SchemaOptions = { url: string; migrations: readonly Migrations[] }
 
@@ -131,10 +131,10 @@ export function migratePostgres(options: SchemaOptions): Promise<Migration[]> {
 
 /** Brings the schema up to date, or refuses one that is not. @returns the role that the store will act as */
 export async function openSchema(options: SchemaOptions & { migrate: boolean }): Promise<Role> {
-  const pending = await pendingOnPostgres(options)
-  if (!options.migrate) refusePending(pending)
-  if (pending.length > 0) await migratePostgres(options)
   return withClient(options.url, async (client) => {
+    const pending = compareMigrations(known(options), await readApplied(client))
+    if (!options.migrate) refusePending(pending)
+    if (pending.length > 0) await migratePostgres(options)
     const { rows } = await client.query<{ name: string; free: boolean }>(
       'SELECT rolname AS name, rolsuper OR rolbypassrls AS free FROM pg_roles WHERE rolname = current_user',
     )

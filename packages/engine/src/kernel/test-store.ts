@@ -1,11 +1,14 @@
 /** Stores for tests: embedded in a folder, or with EPHOR_TEST_STORE=postgres a database of its own, which the folder remembers. */
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { Client } from 'pg'
 import { openPostgres } from './open-postgres.ts'
 import { openSqlite } from './open-sqlite.ts'
+import { migratePostgres } from './postgres-schema-store.ts'
 import { toPostgresText } from './postgres-values.ts'
+import { readMigrations, sendMigrations } from './read-migrations.ts'
 import type { SqlValue, Store } from './store.ts'
 import { DEFAULT_TENANT } from './tenant.ts'
 import type { CommonOptions } from './thread-messages.ts'
@@ -35,14 +38,35 @@ export function postgresAnswers(): Promise<boolean> {
 let made = 0
 
 /** A database of its own, by a URL. Its name says which process made it, and which one runs that, for `dropLeftovers`. */
-export async function freshDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+export async function freshDatabase(template = 'template1'): Promise<{ url: string; drop(): Promise<void> }> {
   // Beside the tests, so that a long run does not fill the disk; what it does not come to, a later process does.
   if (made === 0) dropLeftovers().catch(() => undefined)
   const name = `${PREFIX}_${process.ppid}_${process.pid}_${Date.now().toString(36)}_${made++}`
-  await onServer((client) => client.query(`CREATE DATABASE ${name}`))
-  const url = new URL(SERVER)
-  url.pathname = `/${name}`
-  return { url: url.href, drop: () => dropDatabase(name) }
+  await onServer((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`))
+  return { url: urlOf(name), drop: () => dropDatabase(name) }
+}
+
+function urlOf(database: string): string {
+  return Object.assign(new URL(SERVER), { pathname: `/${database}` }).href
+}
+
+/**
+ * A database with these migrations, for others to be copied from: migrating each by itself would take most of the time.
+ * It belongs to the process that runs this one, and one process at a time makes it.
+ */
+function templateOf(migrations: CommonOptions['migrations']): Promise<string> {
+  const digests = readMigrations(sendMigrations(migrations), 'postgres').map(({ room, name, digest }) => `${room}/${name} ${digest}`)
+  const name = `${PREFIX}_${process.ppid}_${process.ppid}_${createHash('sha256').update(digests.join()).digest('hex').slice(0, 12)}`
+  return onServer(async (client) => {
+    await client.query('SELECT pg_advisory_lock(hashtext($1))', [name])
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name])
+    if (rowCount === 0) {
+      const made = await freshDatabase()
+      await migratePostgres({ url: made.url, migrations })
+      await client.query(`ALTER DATABASE ${new URL(made.url).pathname.slice(1)} RENAME TO ${name}`)
+    }
+    return name
+  })
 }
 
 function dropDatabase(name: string): Promise<void> {
@@ -86,7 +110,7 @@ export type TestStoreOptions = CommonOptions & {
 export async function openTestStore({ folder, extension, ...options }: TestStoreOptions): Promise<Store> {
   if (!testsPostgres) return openSqlite({ ...options, file: join(folder, 'store.db'), extension })
   const memory = join(folder, 'store.url')
-  if (!existsSync(memory)) writeFileSync(memory, (await freshDatabase()).url)
+  if (!existsSync(memory)) writeFileSync(memory, (await freshDatabase(await templateOf(options.migrations))).url)
   const { postgres } = extension ?? {}
   if (extension && !postgres) throw new Error('this extension is not there for PostgreSQL')
   return openPostgres({
@@ -132,13 +156,13 @@ export async function readStored(folder: string): Promise<string> {
     const tables = await client.query<{ name: string }>(
       "SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
     )
-    const texts = tables.rows.map(async ({ name }) => {
+    const texts: string[] = []
+    for (const { name } of tables.rows) {
       const { rows } = await client.query<Record<string, unknown>>(`SELECT * FROM ${client.escapeIdentifier(name)}`)
-      return rows
-        .flatMap((row) => Object.values(row).map((value) => (value instanceof Buffer ? value.toString('latin1') : String(value))))
-        .join('\n')
-    })
-    return (await Promise.all(texts)).join('\n')
+      for (const value of rows.flatMap((row) => Object.values(row)))
+        texts.push(value instanceof Buffer ? value.toString('latin1') : String(value))
+    }
+    return texts.join('\n')
   } finally {
     await client.end()
   }
