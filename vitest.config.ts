@@ -10,7 +10,7 @@ const STORING = [
   'packages/engine/src/ledger/{erasure,keys,signers,witness}/*.test.ts',
   'packages/engine/src/ledger/timestamps/*.test.ts',
   'packages/engine/src/outbox/deliver.test.ts',
-  'packages/engine/src/policy/{open-policy,routes}.test.ts',
+  'packages/engine/src/policy/open-policy.test.ts',
   'apps/server/src/idempotency/*.test.ts',
 ]
 
@@ -19,6 +19,8 @@ const postgres = {
   test: {
     name: 'postgres',
     include: STORING,
+    // Routes and pure rules are the same on either.
+    exclude: ['**/{routes,rules,confine,limits,threads,run-bounded}.test.ts'],
     env: { EPHOR_TEST_STORE: 'postgres' },
     globalSetup: ['packages/engine/src/kernel/testing/with-postgres.ts'],
     // Databases are slower to make than files.
