@@ -31,7 +31,10 @@ describe.skipIf(!answers)('on PostgreSQL', () => {
     for (const store of opened.splice(0)) await store.close()
     await psql(database.url, 'DELETE FROM thing_row')
   })
-  afterAll(() => database.drop(), 60_000)
+  afterAll(async () => {
+    await psql(database.url, 'DROP ROLE IF EXISTS ephor_test_poor')
+    await database.drop()
+  }, 60_000)
 
   test('a commit whose answer was lost is found out and acknowledged, once', async () => {
     const proxy = await makeProxy(database.url)
