@@ -86,9 +86,9 @@ describe.skipIf(!answers)('two replicas', () => {
     const { credential } = await one.addAgent('loaded')
     await expect.poll(() => statusOn(two, credential), SOON).toBe(200)
     const receipts: { seq: number; leafHash: string }[] = []
-    let stop = false
+    const over = new AbortController()
     const load = async (ephor: EphorProcess) => {
-      while (!stop) {
+      while (!over.signal.aborted) {
         const answer = await ask(ephor, credential).then(
           async (response) =>
             response.ok ? ((await response.json()) as { receipt: { seq: number; leafHash: string } }).receipt : undefined,
@@ -103,7 +103,7 @@ describe.skipIf(!answers)('two replicas', () => {
     await one.kill()
     const before = receipts.length
     await expect.poll(() => receipts.length, { timeout: 30_000 }).toBeGreaterThan(before + 100)
-    stop = true
+    over.abort()
     await Promise.all(loads)
     one = await start(homes.one)
     const { entries } = await readExport(homes.one, join(folder, 'export'))

@@ -17,7 +17,8 @@ import {
   mountLedger,
   mountSearch,
   openExports,
-  mountWitnesses, openLedger,
+  mountWitnesses,
+  openLedger,
   openSearch,
 } from '@ephor/engine/ledger'
 import {
@@ -72,9 +73,7 @@ export async function openFoundations(settings: StoreSettings, log: Logger, acce
   const store = await openStore(settings, extension, log)
   const clock = systemClock
   try {
-    const feed = createEventFeed(
-      await openLedger({ store, keys, ...signing, clock, log, outside, ...(accept ? { accept } : {}) }),
-    )
+    const feed = createEventFeed(await openLedger({ store, keys, ...signing, clock, log, outside, ...(accept ? { accept } : {}) }))
     const erasure = await eraseIn(home, { store, ledger: feed.ledger, clock, log })
     return { keys, store, clock, feed, erasure }
   } catch (error) {

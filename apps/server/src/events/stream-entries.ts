@@ -1,5 +1,6 @@
 /** Writes ledger entries to one reader as server-sent events (WHATWG HTML 9.2): from where it left off, then as they come. */
 import type { ServerResponse } from 'node:http'
+import { entryType } from '@ephor/engine/ledger'
 import type { Entry, Ledger } from '@ephor/engine/ledger'
 
 const PAGE = 200
@@ -19,13 +20,8 @@ export type StreamOptions = {
   signal: AbortSignal
 }
 
-/** The ledger writes a type into every body. */
-function typeOf({ body }: Entry): string {
-  return typeof body['type'] === 'string' ? body['type'] : ''
-}
-
 function format(entry: Entry): string {
-  const event = { seq: entry.seq, type: typeOf(entry), at: entry.body['at'], body: entry.body }
+  const event = { seq: entry.seq, type: entryType(entry), at: entry.body['at'], body: entry.body }
   return `id: ${entry.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }
 
@@ -69,7 +65,7 @@ export async function streamEntries(response: ServerResponse, options: StreamOpt
     for (;;) {
       const entries = await ledger.list({ after, limit: PAGE })
       const text = entries
-        .filter((entry) => types.length === 0 || types.some((type) => typeOf(entry).startsWith(type)))
+        .filter((entry) => types.length === 0 || types.some((type) => entryType(entry).startsWith(type)))
         .map(format)
         .join('')
       after = entries.at(-1)?.seq ?? after

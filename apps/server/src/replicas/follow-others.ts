@@ -12,21 +12,21 @@ export type FollowOptions = {
   /** The seq of the last entry that the rooms knew of when they were opened; -1 for none. */
   after: number
   /** True once for the seq of an entry that was appended here. */
-  isOwn(seq: number): boolean
+  isOwn: (seq: number) => boolean
   /** In order of the ledger, one after another. One that fails is tried again: nothing is passed over. */
-  follow(entry: Entry): Promise<void>
+  follow: (entry: Entry) => Promise<void>
   log: Logger
 }
 
 /** @returns how to stop it */
 export function followOthers({ store, ledger, isOwn, follow, log, ...options }: FollowOptions): () => Promise<void> {
   let { after } = options
-  let closed = false
+  const closing = new AbortController()
   let running: Promise<void> | undefined
   let again = false
 
   async function readOn(): Promise<void> {
-    for (let page: Entry[]; !closed && (page = await ledger.list({ after, limit: PAGE })).length > 0;) {
+    for (let page: Entry[]; !closing.signal.aborted && (page = await ledger.list({ after, limit: PAGE })).length > 0;) {
       for (const entry of page) {
         if (!isOwn(entry.seq)) await follow(entry)
         after = entry.seq
@@ -40,12 +40,12 @@ export function followOthers({ store, ledger, isOwn, follow, log, ...options }: 
       try {
         await readOn()
       } catch (error) {
-        if (closed) return
+        if (closing.signal.aborted) return
         log.error({ err: error, after }, 'what another replica wrote could not be taken over; it is tried again')
         again = true
         await pause(RETRY_MS)
       }
-    } while (again && !closed)
+    } while (again && !closing.signal.aborted)
     running = undefined
   }
 
@@ -54,14 +54,14 @@ export function followOthers({ store, ledger, isOwn, follow, log, ...options }: 
     running ??= untilDone()
   })
   return async () => {
-    closed = true
+    closing.abort()
     stop()
     await running
   }
 }
 
 /** Remembers what was appended here until it has come round, so that it is not taken over from ourselves. */
-export function ownEntries(): { add(seqs: Iterable<number>): void; isOwn(seq: number): boolean } {
+export function ownEntries(): { add: (seqs: Iterable<number>) => void; isOwn: (seq: number) => boolean } {
   const seqs = new Set<number>()
   return {
     add(own) {

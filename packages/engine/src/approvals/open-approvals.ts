@@ -1,4 +1,5 @@
 /** Opens the room: asks people, takes their votes, hands out each approval once, and expires what is overdue. */
+import { entryType } from '@ephor/engine/ledger'
 import { readAnswered } from './check-record.ts'
 import type { ApprovalsOptions, Context } from './context.ts'
 import { decide } from './decide.ts'
@@ -47,8 +48,9 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
     spend: (approval, use) => spendPart(approval, use, clock.now()),
     answered: (approval, asks) => readAnswered(context, approval, asks),
     announce,
-    async follow({ body: { type, approval } }) {
-      if (String(type).startsWith('approval.') && typeof approval === 'string') await announce(approval)
+    async follow(entry) {
+      const { approval } = entry.body
+      if (entryType(entry).startsWith('approval.') && typeof approval === 'string') await announce(approval)
     },
     decide: (id, person, said) => decide(context, id, person, said),
     withdraw: (approval, was = 'withdrawn') => withdraw(context, approval, was),

@@ -1,4 +1,5 @@
 /** What the room knows in memory, read from its tables: at the start, and again where another replica wrote them. */
+import { entryType } from '@ephor/engine/ledger'
 import type { Entry } from '@ephor/engine/ledger'
 import type { Context } from './context.ts'
 import type { Known } from './known.ts'
@@ -51,8 +52,8 @@ const OF_TYPE: Record<string, keyof typeof LOADERS> = {
 }
 
 /** Takes over what another replica wrote. */
-export async function follow(context: Context, { body: { type } }: Entry): Promise<void> {
-  const part = OF_TYPE[String(type).split('.')[0] ?? '']
+export async function follow(context: Context, entry: Entry): Promise<void> {
+  const part = OF_TYPE[entryType(entry).split('.')[0] ?? '']
   if (part === undefined) return
   await LOADERS[part](context)
   if (part === 'people') for (const listener of context.listeners) listener()

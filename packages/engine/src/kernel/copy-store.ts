@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
 import Database from 'better-sqlite3'
-import { Client } from 'pg'
+import { Client, types } from 'pg'
 import { lockFolder } from './open-sqlite.ts'
 import { openingFault } from './postgres-faults.ts'
 import { migratePostgres } from './postgres-schema-store.ts'
@@ -25,7 +25,7 @@ export type CopyOptions = {
   tenant: string
   migrations: readonly Migrations[]
   /** After each table. */
-  onTable?(copied: CopiedTable): void
+  onTable?: (copied: CopiedTable) => void
 }
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`
@@ -158,7 +158,7 @@ export async function copyStore(options: CopyOptions): Promise<CopiedTable[]> {
   const db = new Database(file, { readonly: true, fileMustExist: true })
   const client = new Client(connectOptions(url, 'copy'))
   // int8 as numbers: what a double can't hold would not have come from the embedded store either.
-  client.setTypeParser(20, (text: string) => Number(text))
+  client.setTypeParser(types.builtins.INT8, (text: string) => Number(text))
   client.on('error', () => undefined)
   try {
     await migratePostgres({ url, migrations })

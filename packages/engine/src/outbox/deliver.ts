@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Fault } from '@ephor/contract'
 import type { Clock, Logger, Store } from '@ephor/engine/kernel'
-import { toCloudEvent } from '@ephor/engine/ledger'
+import { entryType, toCloudEvent } from '@ephor/engine/ledger'
 import type { Entry, Ledger } from '@ephor/engine/ledger'
 import { addSink, endSink, failSink, moveSink, readSink, releaseLease, renewLease, takeLease } from './store.ts'
 import type { Lease } from './store.ts'
@@ -46,7 +46,7 @@ type Held = Lease & {
 const isConflict = (error: unknown) => error instanceof Fault && error.code === 'CONFLICT'
 
 function takes(types: readonly string[], { body }: Entry): boolean {
-  const type = typeof body['type'] === 'string' ? body['type'] : ''
+  const type = entryType({ body })
   return types.length === 0 || types.some((wanted) => type === wanted || type.startsWith(`${wanted}.`))
 }
 

@@ -1,5 +1,6 @@
 /** Opens the registry: loads its projection and joins the parts that write. */
 import type { Clock, Store } from '@ephor/engine/kernel'
+import { entryType } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
 import { checkProjection } from './check-projection.ts'
 import { Projection } from './projection.ts'
@@ -48,9 +49,10 @@ export async function openRegistry({ store, ledger, clock }: RegistryOptions): P
     diffServer: (name) => servers.diff(name),
     findings: (name) => servers.findings(name),
     ...agentWrites(parts),
-    follow: ({ body: { type, server, agent } }) =>
+    follow: (entry) =>
       inTurn(async () => {
-        const room = String(type).split('.')[0]
+        const { server, agent } = entry.body
+        const [room] = entryType(entry).split('.')
         if ((room === 'server' || room === 'tool') && typeof server === 'string') {
           await projection.refreshServer(server)
           tell({ server })
