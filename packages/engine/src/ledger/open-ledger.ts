@@ -108,7 +108,11 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
   }
 
   const publish: Ledger['append'] = (part) => append(part.changes, part.entries)
-  const forks = await openForks({ store, reads, append: publish, trusted: () => chain.all, clock, log })
+  const trusted = async () => {
+    await chain.follow(reads)
+    return chain.all
+  }
+  const forks = await openForks({ store, reads, append: publish, trusted, clock, log })
   await recordRefused(outside, forks)
 
   return {

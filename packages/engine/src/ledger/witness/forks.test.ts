@@ -1,8 +1,9 @@
 /** Two histories under one key: a copy that went its own way, a database that was put back. Caught by witnesses, by gossip and at start. */
+import { createPrivateKey, sign } from 'node:crypto'
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeLog, systemClock } from '@ephor/engine/kernel'
-import { readCheckpoint, toHex } from '@ephor/proof'
+import { readCheckpoint, signCheckpoint, toHex } from '@ephor/proof'
 import { toyLog } from '@ephor/testkit'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { appendMany, openWorld, ORIGIN, scratch, testsPostgres } from '../ledger.fixture.ts'
@@ -113,10 +114,48 @@ test.skipIf(testsPostgres)('nobody without the key can stop the ledger, and no k
     expect(await world.ledger.forks.compare(note, 'person')).toMatchObject({ kind: 'foreign' })
   const revoked = toyLog(ORIGIN, ['a', 'b', 'c'])
   const { store, ledger } = world
-  const trusted = () => [{ key: revoked.verifierKey, revokedAbove: 2 }]
+  const trusted = () => Promise.resolve([{ key: revoked.verifierKey, revokedAbove: 2 }])
   const forks = await openForks({ store, reads: readStore(store), append: (part) => ledger.append(part), trusted, clock, log })
   expect(await forks.compare(await revoked.checkpoint(3), 'person')).toMatchObject({ kind: 'foreign' })
   expect(await forks.compare(await revoked.checkpoint(2), 'person')).toMatchObject({ kind: 'forked' })
+})
+
+test.skipIf(testsPostgres)(
+  'a stolen key stops the ledger until it is revoked, replaced or not; then its checkpoints name it and stop nothing',
+  async () => {
+    const { world, folder } = await grown()
+    const { ledger } = world
+    const [old] = await ledger.keys.list()
+    const stolen = createPrivateKey(readFileSync(join(folder, 'keys', 'ledger.key')))
+    const forge = (size: number, root: Uint8Array) =>
+      signCheckpoint({ size, root }, old?.key as never, (bytes) => sign(null, bytes, stolen))
+    await ledger.keys.rotate('per_1')
+    const { size, root } = await ledger.head()
+    // It signs what is true, which it should not any more: an alarm at most.
+    expect(await ledger.forks.compare(forge(size, Buffer.from(root, 'hex')), 'gossip')).toEqual({ kind: 'contained', size })
+    // That might as well be a copy that never learned of the rotation: another history.
+    const first = await ledger.forks.compare(forge(7, new Uint8Array(32).fill(7)), 'gossip')
+    expect(first).toMatchObject({ kind: 'forked', detail: expect.stringContaining(`a key that was replaced (${old?.vkey})`) })
+    await ledger.keys.revoke({ key: old?.vkey ?? '', size: 5, reason: 'stolen' }, 'per_1')
+    await ledger.forks.resolve('per_1', { size, root }, 'the key was stolen')
+    expect(ledger.forked()).toBeUndefined()
+    const second = forge(8, new Uint8Array(32).fill(8))
+    const compared = await ledger.forks.compare(second, 'gossip')
+    expect(compared).toMatchObject({ kind: 'foreign', detail: expect.stringContaining(`the revoked key ${old?.vkey}`) })
+    expect(ledger.forked()).toBeUndefined()
+    // Up to where it was revoked it spoke for this ledger.
+    expect(await ledger.forks.compare(forge(4, new Uint8Array(32)), 'gossip')).toMatchObject({ kind: 'forked' })
+  },
+)
+
+test.skipIf(testsPostgres)('the line of a revoked key does not hide what a good key proves', async () => {
+  const { world } = await grown()
+  const { store, ledger } = world
+  const [bad, good] = [toyLog(ORIGIN, ['a', 'b', 'c']), toyLog(ORIGIN, ['a', 'b', 'c'])]
+  const trusted = () => Promise.resolve([{ key: bad.verifierKey, revokedAbove: 2 }, { key: good.verifierKey }])
+  const forks = await openForks({ store, reads: readStore(store), append: (part) => ledger.append(part), trusted, clock, log })
+  const [, line = ''] = (await bad.checkpoint(3)).split('\n\n')
+  expect(await forks.compare((await good.checkpoint(3)) + line, 'person')).toMatchObject({ kind: 'forked' })
 })
 
 test.skipIf(testsPostgres)('a fork that nobody can write down stops everything all the same', async () => {
@@ -124,7 +163,8 @@ test.skipIf(testsPostgres)('a fork that nobody can write down stops everything a
   const { store, ledger } = world
   const append = () => Promise.reject(new Error('the disk is full'))
   const log2 = toyLog(ORIGIN, ['a'])
-  const forks = await openForks({ store, reads: readStore(store), append, trusted: () => [{ key: log2.verifierKey }], clock, log })
+  const trusted = () => Promise.resolve([{ key: log2.verifierKey }])
+  const forks = await openForks({ store, reads: readStore(store), append, trusted, clock, log })
   await forks.compare(await log2.checkpoint(1), 'gossip')
   expect(forks.current()).toBeDefined()
   expect(ledger.forked()).toBeUndefined()

@@ -4,6 +4,7 @@ import type { Clock, Logger, Store } from '@ephor/engine/kernel'
 import {
   foldSubtrees,
   formatNote,
+  formatVerifierKey,
   ProofError,
   readCheckpoint,
   parseNote,
@@ -26,15 +27,15 @@ const MAX_NOTE = 64 * 1024
 const MAX_TEXT = 8 * 1024
 const MAX_TRIES = 5
 
-/** `revokedAbove`: checkpoints above this size are not the ledger's word. */
-type TrustedKey = { key: VerifierKey; revokedAbove?: number }
+/** `revokedAbove`: checkpoints above this size are not the ledger's word. `replacedAt`: the entry from which on it signs nothing. */
+type TrustedKey = { key: VerifierKey; replacedAt?: number; revokedAbove?: number }
 
 export type ForksRooms = {
   store: Store
   reads: ReadStore
   append: Ledger['append']
-  /** The keys whose checkpoints speak for this ledger. */
-  trusted: () => readonly TrustedKey[]
+  /** The keys whose checkpoints speak for this ledger, as of now: a revocation counts at once. */
+  trusted: () => Promise<readonly TrustedKey[]>
   clock: Clock
   log: Logger
 }
@@ -58,21 +59,28 @@ function bare(note: string, keys: readonly TrustedKey[]): string {
   )
 }
 
-/** The checkpoint, when one of the keys signed it; otherwise why it says nothing. */
-async function verified(note: string, keys: readonly TrustedKey[]): Promise<Checkpoint | string> {
+type Signed = { checkpoint: Checkpoint; by: TrustedKey }
+
+const isRevoked = ({ checkpoint, by }: Signed) => checkpoint.size > (by.revokedAbove ?? Infinity)
+
+/** The checkpoint, and which of the keys signed it: one that counts before one that was revoked. Otherwise why it says nothing. */
+async function verified(note: string, keys: readonly TrustedKey[]): Promise<Signed | string> {
   if (note.length > MAX_NOTE) return 'it is too long for a checkpoint'
   let why = 'no key is known'
-  for (const { key, revokedAbove = Infinity } of keys) {
+  let revoked: Signed | undefined
+  for (const by of keys) {
     try {
-      const checkpoint = await verifyCheckpoint(note, key)
-      if (checkpoint.size > revokedAbove) return 'its key was revoked before that'
-      return parseNote(note).text.length > MAX_TEXT ? 'it is too long for a checkpoint' : checkpoint
+      const signed = { checkpoint: await verifyCheckpoint(note, by.key), by }
+      if (parseNote(note).text.length > MAX_TEXT) return 'it is too long for a checkpoint'
+      if (!isRevoked(signed)) return signed
+      // A line of a revoked key beside a good one must not hide what the good one proves.
+      revoked = signed
     } catch (error) {
       if (!(error instanceof ProofError)) throw error
       why = error.message
     }
   }
-  return why
+  return revoked ?? why
 }
 
 export async function openForks({ store, reads, append, trusted, clock, log }: ForksRooms): Promise<Forks> {
@@ -106,25 +114,37 @@ export async function openForks({ store, reads, append, trusted, clock, log }: F
     return row
   }
 
-  const forkOf = (note: string, ours: string, said: Pick<Fork, 'source' | 'detail'>): Fork => {
+  const forkOf = async (note: string, ours: string, said: Pick<Fork, 'source' | 'detail'>): Promise<Fork> => {
     const { size, root } = readCheckpoint(note)
-    const notes = { theirs: bare(note, trusted()), ours: bare(ours, trusted()) }
+    const keys = await trusted()
+    const notes = { theirs: bare(note, keys), ours: bare(ours, keys) }
     return { size, root: toHex(root), ...notes, ...said, at: clock.now(), resolvedAt: undefined }
   }
 
   async function compare(note: string, source: string): Promise<Comparison> {
-    const theirs = await verified(note, trusted())
+    const theirs = await verified(note, await trusted())
     if (typeof theirs === 'string') return { kind: 'foreign', detail: theirs }
-    const { size } = theirs
+    const { size, root } = theirs.checkpoint
+    const { replacedAt = Infinity } = theirs.by
+    const key = formatVerifierKey(theirs.by.key)
     const mine = await stored()
-    if (size <= mine.size && sameBytes(await rootAt(reads, size), theirs.root)) return { kind: 'contained', size }
+    if (size <= mine.size && sameBytes(await rootAt(reads, size), root)) {
+      if (size > replacedAt) log.error({ source, key, size }, 'a key of this ledger that was replaced goes on signing: revoke it')
+      return { kind: 'contained', size }
+    }
+    if (isRevoked(theirs)) {
+      const detail = `the revoked key ${key} signed another history, of ${size} entries`
+      log.error({ source, key, size, detail }, 'somebody signs checkpoints with a revoked key of this ledger; they prove nothing')
+      return { kind: 'foreign', detail }
+    }
+    const who = size > replacedAt ? `a key that was replaced (${key})` : "the ledger's key"
     const detail =
       size > mine.size
-        ? `the ledger's key signed ${size} entries, and this ledger has ${mine.size}: it was rolled back`
-        : `the ledger's key signed another history of the first ${size} entries`
-    const state = record.stateOf({ size, root: toHex(theirs.root) })
+        ? `${who} signed ${size} entries, and this ledger has ${mine.size}: it was rolled back`
+        : `${who} signed another history of the first ${size} entries`
+    const state = record.stateOf({ size, root: toHex(root) })
     if (state === 'resolved') return { kind: 'resolved', size }
-    if (state === undefined) await declare(forkOf(note, mine.note, { source, detail }))
+    if (state === undefined) await declare(await forkOf(note, mine.note, { source, detail }))
     return { kind: 'forked', size, detail }
   }
 
@@ -150,7 +170,7 @@ export async function openForks({ store, reads, append, trusted, clock, log }: F
   async function refuse(note: string, reason: string): Promise<void> {
     const mine = await stored()
     const detail = 'the checkpoint outside the store tells of another history'
-    const fork = forkOf(note, mine.note, { source: 'start', detail })
+    const fork = await forkOf(note, mine.note, { source: 'start', detail })
     const accepted = { size: mine.size, root: toHex(readCheckpoint(mine.note).root) }
     const told = record.isWritten(fork) ? [] : [record.forkedEntry(fork)]
     const resolved = record.resolvedEntry({ by: 'operator', accepted, refused: [fork], reason })
