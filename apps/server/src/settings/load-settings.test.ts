@@ -58,6 +58,18 @@ test('a value that does not fit says which, from where, and what it should be', 
   expect(() => load('limits: 5\n')).toThrow(/"limits" must be a list/)
 })
 
+test('the address of the database may hold paths, and a misspelt option for TLS is refused: it would leave the connection open', () => {
+  const urlOf = (query: string) =>
+    load(undefined, { EPHOR_STORE_URL: `postgres://ephor:x@db.example:5432/ephor${query}` }).settings.store.url
+  const query = '?sslmode=verify-full&sslrootcert=/etc/ephor/ca.pem&sslcert=/etc/ephor/own.pem&sslkey=/etc/ephor/own.key'
+  expect(urlOf(query)).toContain(query)
+  expect(urlOf('')).toBe('postgres://ephor:x@db.example:5432/ephor')
+  expect(load(undefined, { EPHOR_STORE_URL: 'postgres:///ephor?host=/run/postgresql' }).settings.store.url).toContain('/run/postgresql')
+  expect(() => urlOf('?ssl_mode=verify-full')).toThrow('"store.url" (from EPHOR_STORE_URL) has an option for TLS that is none')
+  expect(() => urlOf('?sslmode=verify_full')).toThrow('has an sslmode that is none of disable,')
+  for (const other of ['/more', '/?sslmode=verify-full', '/more?a=/b']) expect(() => urlOf(other)).toThrow('must be an address such as')
+})
+
 test('a file that is not YAML is reported with its place, a missing one by its name', () => {
   expect(() => load('port: [1\n')).toThrow(/ephor\.yaml:\d+:\d+ is not YAML/)
   expect(() => loadSettings({ folder: folder(), environment: {}, flags: {}, config: 'none.yaml' })).toThrow(/can't be read.*none\.yaml/)

@@ -1,6 +1,7 @@
 /** The settings: one schema for the file, the environment and the flags, with the words that help and the guide show. */
 import { z } from 'zod'
 import { WitnessList } from '../witness/witness-settings.ts'
+import { databaseUrl } from './database-url.ts'
 import { sinks } from './sinks.ts'
 
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -83,9 +84,7 @@ export const Settings = z.strictObject({
     .describe('Whose rows and ledger this server keeps; several tenants may share a PostgreSQL database.'),
   store: z
     .strictObject({
-      url: z
-        .string()
-        .regex(/^postgres(?:ql)?:\/\/[^/]*\/[^/]+$/, 'must be an address such as postgres://role:password@host:5432/database')
+      url: databaseUrl
         .optional()
         .describe('The PostgreSQL database that the replicas share; the embedded store in the data folder unless set.'),
       poolSize: whole(1, 100).default(4).describe('Connections to PostgreSQL that read, at most; one more writes and one listens.'),
