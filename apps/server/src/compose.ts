@@ -52,6 +52,7 @@ import { rememberAnswers } from './idempotency/remember-answers.ts'
 import { openSigner, outsideOf } from './open-signer.ts'
 import { openStore } from './open-store.ts'
 import type { StoreSettings } from './open-store.ts'
+import { serveProjections } from './projections/serve-projections.ts'
 import { joinReplicas } from './replicas/join-replicas.ts'
 import type { EffectiveSettings } from './settings/load-settings.ts'
 import type { Settings } from './settings/schema.ts'
@@ -266,7 +267,8 @@ export function buildApp(
   mountLedger(app, rooms.ledger, authenticate, { isPublic: settings.ledger.public, isOperator })
   mountWitnesses(app, { forks: rooms.ledger.forks, witnesses: rooms.witnessing.witnesses, isOperator }, authenticate)
   serveErasure(app, rooms, authenticate)
-  serveBackups(app, { ...rooms, home: settings.home }, authenticate)
+  serveBackups(app, { ...rooms, home: settings.home, url: settings.store.url }, authenticate)
+  serveProjections(app, rooms, authenticate)
   mountSearch(app, rooms.search, authenticate)
   mountExports(app, { ...rooms, exports: openExports(rooms) }, authenticate)
   mountOutward(app, rooms.outward, authenticate)

@@ -10,6 +10,7 @@ import { identityOperations } from './identity.ts'
 import { ledgerOperations } from './ledger.ts'
 import { ledgerKeysOperations } from './ledger-keys.ts'
 import { ledgerWitnessesOperations } from './ledger-witnesses.ts'
+import { ledgerProjectionsOperations } from './ledger-projections.ts'
 import { ledgerSearchOperations } from './ledger-search.ts'
 import { ledgerTimestampsOperations } from './ledger-timestamps.ts'
 import { ledgerBackupsOperations } from './ledger-backups.ts'
@@ -42,6 +43,7 @@ export const allOperations = {
   ...ledgerOperations,
   ...ledgerKeysOperations,
   ...ledgerWitnessesOperations,
+  ...ledgerProjectionsOperations,
   ...ledgerSearchOperations,
   ...ledgerTimestampsOperations,
   ...ledgerErasureOperations,

@@ -177,11 +177,33 @@ async function examine(io: Io, options: CommonOptions): Promise<Check[]> {
     await checkServer(settings),
     ...(await checkSinks(io, options, settings)),
     await checkSearch(io, options, settings),
+    await checkTables(io, options, settings),
     await checkPort(settings),
     checkClock(home),
     checkPolicies(settings),
     checkSandbox(),
   ]
+}
+
+/** Reads the whole ledger, as nothing less would do. */
+async function checkTables(io: Io, options: CommonOptions, { home }: EffectiveSettings): Promise<Check> {
+  if (!readRunFile(home)) return ok('tables', 'compared with the ledger while a server runs')
+  try {
+    const { rows, entries, differs, differences, notCovered } = await connect(io, options).client.checkProjections()
+    const [first] = differences
+    if (first)
+      return problem(
+        'tables',
+        `STORE_CORRUPT: ${first.table} ${first.key}: ${first.detail}${differs > 1 ? `; and ${differs - 1} more` : ''}`,
+        'ephor ledger check lists them. Somebody wrote to the database beside Ephor: restore a backup, keep this one for examination.',
+      )
+    return ok(
+      'tables',
+      `${rows} rows are what ${entries} entries say${notCovered > 0 ? `; ${notCovered} are older than such entries` : ''}`,
+    )
+  } catch (error) {
+    return warning('tables', `not compared: ${(error as Error).message}`, 'See the line about the server.')
+  }
 }
 
 export function addDoctor(program: Command, io: Io): void {

@@ -13,6 +13,7 @@ import type { CommonOptions } from '../connection.ts'
 import { ExitCode } from '../exit-code.ts'
 import { EXIT } from '../exit-codes.ts'
 import { downloadLedger } from '../download-ledger.ts'
+import { addCheck } from '../ledger/check.ts'
 import { addErase } from '../ledger/erase.ts'
 import { addHold } from '../ledger/hold.ts'
 import { addKeys } from '../ledger/keys.ts'
@@ -141,6 +142,7 @@ export function addLedger(program: Command, io: Io): void {
   )
   examples(proof, 'ledger proof dec_01kf… --out decision.proof')
 
+  addCheck(ledger, io)
   addSinks(ledger, io)
   addErase(ledger, io)
   addKeys(ledger, io)

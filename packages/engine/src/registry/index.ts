@@ -12,7 +12,6 @@ export type {
   AgentDraft,
   Classification,
   Difference,
-  ProjectionCheck,
   Registry,
   Risk,
   ServerDraft,

@@ -2,7 +2,7 @@
 import type { Clock, Store } from '@ephor/engine/kernel'
 import { entryType } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
-import { checkProjection } from './check-projection.ts'
+import { registryProjector } from './check-projection.ts'
 import { Projection } from './projection.ts'
 import { agentWrites } from './registry-agents.ts'
 import { ServerWrites } from './registry-servers.ts'
@@ -61,7 +61,7 @@ export async function openRegistry({ store, ledger, clock }: RegistryOptions): P
           tell({ agent })
         }
       }),
-    checkProjection: () => inTurn(() => checkProjection(store, ledger)),
+    projector: () => registryProjector(store),
     on(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

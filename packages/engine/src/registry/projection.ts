@@ -5,7 +5,7 @@ import { readAgents, readServers, readTools } from './store.ts'
 import type { AgentRow, ServerRow, ToolRow } from './store.ts'
 import type { Agent, Risk, Standing, Tool, ToolDefinition, ToolKind, ToolServer, Transport } from './types.ts'
 
-// The rows are our own, written from checked values; `checkProjection` says when somebody else changed them.
+// The rows are our own, written from checked values; `registryProjector` says when somebody else changed them.
 const parse = (text: string): unknown => JSON.parse(text)
 const strings = (text: string) => parse(text) as string[]
 

@@ -1,8 +1,8 @@
 /** The registry against hostile servers: what was accepted stays pinned, what changed is shown, and nothing fills the store. */
-import { alterStore } from '@ephor/engine/kernel/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Fault } from '@ephor/contract'
 import type { JsonObject } from '@ephor/engine/kernel'
+import { checkProjections } from '@ephor/engine/ledger'
 import { LIMITS } from './check-definitions.ts'
 import { faultOf, openWorld, PERSON } from './test-world.ts'
 import type { World } from './test-world.ts'
@@ -33,6 +33,7 @@ async function accepted(...definitions: JsonObject[]): Promise<void> {
   await world.registry.observeTools('files', definitions)
   await world.registry.acceptServer('files', {}, PERSON)
 }
+const check = () => checkProjections(world.ledger, [world.registry.projector()])
 const stateOf = (name: string) => world.registry.tool('files', name)?.state
 const types = async () => (await world.entries()).map(({ type }) => type)
 
@@ -67,7 +68,7 @@ describe('a server', () => {
     await world.registry.proposeServer(files, PERSON)
     expect(heard).toHaveLength(4)
     expect(world.registry.server('files')?.state).toBe('proposed')
-    expect(await world.registry.checkProjection()).toEqual({ ok: true, rows: 1 })
+    expect(await check()).toMatchObject({ rows: 1, differences: [], uncovered: [] })
   })
 
   test('is the same when it is proposed again, and refused under the same name with another transport', async () => {
@@ -203,7 +204,7 @@ describe('a hostile list', () => {
     expect(stateOf('read')).toBe('changed')
     await world.registry.observeTools('files', [read])
     expect(stateOf('read')).toBe('accepted')
-    expect(await world.registry.checkProjection()).toMatchObject({ ok: true })
+    expect(await check()).toMatchObject({ differences: [] })
   })
 
   test.each([
@@ -264,36 +265,6 @@ describe('an agent', () => {
   })
 })
 
-describe('a row that somebody changed beside the ledger', () => {
-  test.each([
-    ["UPDATE registry_tool SET kind = 'read' WHERE name = 'write'", 'registry_tool', 'files/write', 'kind'],
-    ["UPDATE registry_tool SET paths = '[]'", 'registry_tool', 'files/read', 'paths'],
-    ["UPDATE registry_tool SET definition = '{}' WHERE name = 'read'", 'registry_tool', 'files/read', 'digest'],
-    ["UPDATE registry_tool SET state = 'gone' WHERE name = 'read'", 'registry_tool', 'files/read', 'state'],
-    ["DELETE FROM registry_tool WHERE name = 'read'", 'registry_tool', 'files/read', 'missing'],
-    ['UPDATE registry_server SET folders = \'["/"]\'', 'registry_server', 'files', 'settings'],
-    ["UPDATE registry_agent SET owner = 'me'", 'registry_agent', '', 'profile'],
-    ['UPDATE registry_agent SET expires_at = 9999999999999', 'registry_agent', '', 'expiresAt'],
-    [
-      "INSERT INTO registry_agent SELECT tenant, 'agt_x', name, owner, purpose, expires_at, state, salt, groups, tier, standing FROM registry_agent",
-      'registry_agent',
-      'agt_x',
-      'no entry',
-    ],
-  ])('%s is found and named', async (sql, table, key, detail) => {
-    await accepted(read, write)
-    const agent = await world.registry.registerAgent({ name: 'a', owner: 'team', purpose: 'p' }, PERSON)
-    expect(await world.registry.checkProjection()).toEqual({ ok: true, rows: 4 })
-    await world.restart((folder) => alterStore(folder, sql))
-    expect(await world.registry.checkProjection()).toMatchObject({
-      ok: false,
-      table,
-      key: key || agent.id,
-      detail: expect.stringContaining(detail),
-    })
-  })
-})
-
 test('classifying a tool is recorded, and a look-alike name classifies nothing', async () => {
   await accepted(write)
   const as = { kind: 'money', risk: 'critical', paths: [] } as const
@@ -309,7 +280,7 @@ test('classifying a tool is recorded, and a look-alike name classifies nothing',
     kind: 'money',
     by: PERSON,
   })
-  expect(await world.registry.checkProjection()).toMatchObject({ ok: true })
+  expect(await check()).toMatchObject({ differences: [] })
 })
 
 test('how far an agent is trusted is said as a whole, recorded, and checked against the record', async () => {
@@ -320,8 +291,6 @@ test('how far an agent is trusted is said as a whole, recorded, and checked agai
   await world.registry.trustAgent(id, { groups: [], standing: 'good' }, PERSON)
   expect(world.registry.agent(id)).toMatchObject({ groups: [], standing: 'good' })
   expect(world.registry.agent(id)).not.toHaveProperty('tier')
-  expect(await world.registry.checkProjection()).toMatchObject({ ok: true })
+  expect(await check()).toMatchObject({ differences: [] })
   expect(await faultOf(world.registry.trustAgent('agt_none', { groups: [] }, PERSON))).toBe('AGENT_UNKNOWN')
-  await world.restart((folder) => alterStore(folder, 'UPDATE registry_agent SET tier = 0'))
-  expect(await world.registry.checkProjection()).toMatchObject({ ok: false, table: 'registry_agent', key: id })
 })

@@ -1,7 +1,7 @@
 /** The registry's words: what a tool server, a tool and an agent are, and what the registry answers and does. */
 import type { Classification, Difference, Risk, ServerDraft, Standing, ToolDiff, ToolKind, Transport } from '@ephor/contract'
 import type { JsonObject } from '@ephor/engine/kernel'
-import type { Entry } from '@ephor/engine/ledger'
+import type { Entry, Projector } from '@ephor/engine/ledger'
 
 export type { Classification, Difference, Risk, ServerDraft, Standing, ToolDiff, ToolKind, Transport }
 
@@ -71,9 +71,6 @@ export type AgentDraft = {
 /** `digest`: of what was looked at. `tools`: where the operator's classification differs from the proposed one. */
 export type Acceptance = { digest?: string; tools?: Record<string, Classification> | undefined }
 
-/** What the projection check found: every row agrees with the ledger, or the first one that doesn't. */
-export type ProjectionCheck = { ok: true; rows: number } | { ok: false; table: string; key: string; detail: string }
-
 /**
  * Reads are synchronous, from memory. Writes resolve once they are durable with their ledger entries; `by` is a
  * `per_…` id or 'system'.
@@ -126,8 +123,8 @@ export interface Registry {
   /** Retiring twice is the same as once. @throws Fault AGENT_UNKNOWN */
   retireAgent(id: string, by: string): Promise<Agent>
 
-  /** Compares every row with what the ledger's entries say it should be. */
-  checkProjection(): Promise<ProjectionCheck>
+  /** Says what the registry's rows should be. */
+  projector(): Projector
   /** Takes over what another replica wrote, of which this is the entry. */
   follow(entry: Entry): Promise<void>
   /** Told after each commit, own or followed. @returns stops the telling */
