@@ -3,7 +3,7 @@ import { Fault } from '@ephor/contract'
 import type { Context } from './context.ts'
 import { escalate } from './escalate.ts'
 import { entryOf } from './parts.ts'
-import { listOverdue, listPassing, markExpired, markWithdrawn } from './store.ts'
+import { findApproval, isOverdue, listOverdue, listPassing, markExpired, markWithdrawn } from './store.ts'
 import type { Approval, Withdrawn } from './types.ts'
 
 /** Expired, and passed on, in one sweep at most; the next one takes the rest. */
@@ -28,10 +28,22 @@ export async function expire({ ledger, waiting }: Context, approval: Approval, n
   return done
 }
 
+/**
+ * The approval as it is now. That it has expired is recorded before anybody is told, so that it stays true when the clock
+ * goes back.
+ * @throws Fault STORE_UNAVAILABLE and the like when that can't be recorded
+ */
+export async function findCurrent(context: Context, id: string): Promise<Approval | undefined> {
+  const now = context.clock.now()
+  const approval = await findApproval(context.store, id, now)
+  if (approval?.state !== 'expired' || !(await isOverdue(context.store, id, now))) return approval
+  return (await expire(context, approval, now)) ? approval : findCurrent(context, id)
+}
+
 /** Ends a live approval before its time. False when something else became of it meanwhile. */
 export async function withdraw({ ledger, waiting, clock }: Context, approval: Approval, was: Withdrawn): Promise<boolean> {
   const now = clock.now()
-  const entry = entryOf('expired', approval, { was })
+  const entry = entryOf('expired', approval, { was, endedAt: now })
   const done = await isFirst(ledger.append({ changes: [markWithdrawn(approval.id, now)], entries: [entry] }))
   if (done) waiting.tell({ ...approval, state: 'expired', expiresAt: now })
   return done

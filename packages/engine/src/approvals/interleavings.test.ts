@@ -65,6 +65,43 @@ test('an approval is used at most once, and never without an approval before its
   )
 })
 
+const LOOKS = ['find', 'approve', 'spend', 'wait', 'list', 'sweep'] as const
+const look = fc.constantFrom(...LOOKS)
+const jump = fc.constantFrom(MINUTE / 2, MINUTE, 2 * MINUTE, -MINUTE, -3 * MINUTE)
+
+test('what was said to have expired stays so, whatever the clock does before anybody sweeps', { timeout: 60_000 }, async () => {
+  let told = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(fc.array(look, { maxLength: 3 }), jump), { minLength: 2, maxLength: 6 }), async (plan) => {
+      const { approvals, clock } = world
+      const held = await world.hold({ ttlMs: MINUTE })
+      let seen = held
+      const sayings: Record<(typeof LOOKS)[number], () => Promise<unknown>> = {
+        find: async () => (seen = (await approvals.find(held.id)) ?? held).state,
+        approve: () => faultOf(approvals.decide(held.id, people[0], { verdict: 'approve', digest: held.digest })),
+        spend: () => world.spend(seen),
+        wait: async () => (await approvals.wait(held.id, 0, AbortSignal.timeout(1000))).state,
+        list: async () => (await approvals.list({ limit: 1 })).items[0]?.state,
+        sweep: () => approvals.sweep(clock.now()),
+      }
+      let isOver = false
+      for (const [words, ms] of plan) {
+        const said = await Promise.all(words.map((word) => sayings[word]()))
+        isOver ||= said.some((word) => word === 'expired' || word === 'APPROVAL_EXPIRED')
+        clock.move(ms)
+        if (!isOver) continue
+        told++
+        expect((await approvals.find(held.id))?.state).toBe('expired')
+        expect(await world.ledger.find(`${held.id}/expired`)).toBeDefined()
+        expect(await faultOf(approvals.decide(held.id, people[1], { verdict: 'approve', digest: held.digest }))).toBe('APPROVAL_EXPIRED')
+        expect(await world.spend({ ...held, state: 'approved' })).not.toBe('none')
+      }
+    }),
+    { numRuns: 60 },
+  )
+  expect(told, 'the plans reach the deadline').toBeGreaterThan(10)
+})
+
 const GROUPS = [['finance'], ['finance'], ['finance', 'security'], ['cfo'], ['cfo', 'security'], []]
 const ASKS = [
   { policy: 'money', reason: 'r', group: 'finance', quorum: 2, deadlineMs: MINUTE, escalate: 'cfo' },

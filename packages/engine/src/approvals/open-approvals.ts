@@ -1,13 +1,15 @@
 /** Opens the room: asks people, takes their votes, hands out each approval once, and expires what is overdue. */
+import { Fault } from '@ephor/contract'
 import { entryType } from '@ephor/engine/ledger'
+import type { Part } from '@ephor/engine/ledger'
 import { readAnswered } from './check-record.ts'
 import type { ApprovalsOptions, Context } from './context.ts'
 import { decide } from './decide.ts'
-import { expire, startSweeper, sweep, withdraw } from './expire.ts'
+import { expire, findCurrent, startSweeper, sweep, withdraw } from './expire.ts'
 import { openPart, spendPart } from './parts.ts'
 import { getApproval, readCall, withNotes } from './reads.ts'
 import { isLive } from './rules.ts'
-import { findApproval, findLive, listApprovals } from './store.ts'
+import { findLive, listApprovals } from './store.ts'
 import type { Approval, Approvals } from './types.ts'
 import { makeWaiting } from './waiting.ts'
 
@@ -18,6 +20,15 @@ async function pendingFor(context: Context, digest: string): Promise<Approval | 
   // Overdue, but it still holds the digest's place: a new one could not be opened.
   await expire(context, approval, now)
   return undefined
+}
+
+async function spend(context: Context, approval: Approval, use: { decision: string; digest: string }): Promise<Part> {
+  try {
+    return spendPart(approval, use, context.clock.now())
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'APPROVAL_EXPIRED') await findCurrent(context, approval.id)
+    throw error
+  }
 }
 
 async function wait(context: Context, ...[id, ms, signal]: Parameters<Approvals['wait']>): Promise<Approval> {
@@ -38,14 +49,14 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const context: Context = { ...options, waiting }
   const stopSweeper = startSweeper(context)
   async function announce(id: string): Promise<void> {
-    const approval = await findApproval(store, id, clock.now())
+    const approval = await findCurrent(context, id)
     if (approval) waiting.tell(approval)
   }
   return {
     open: (draft) => openPart(clock, draft),
     find: (id) => withNotes(context, id),
     pendingFor: (digest) => pendingFor(context, digest),
-    spend: (approval, use) => spendPart(approval, use, clock.now()),
+    spend: (approval, use) => spend(context, approval, use),
     answered: (approval, asks) => readAnswered(context, approval, asks),
     announce,
     async follow(entry) {
@@ -56,7 +67,11 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
     withdraw: (approval, was = 'withdrawn') => withdraw(context, approval, was),
     wait: (id, ms, signal) => wait(context, id, ms, signal),
     async list({ state, cursor, limit }) {
-      const found = await listApprovals(store, { state, before: cursor, limit: limit + 1 }, clock.now())
+      const now = clock.now()
+      const found = await listApprovals(store, { state, before: cursor, limit: limit + 1 }, now)
+      // What is shown as expired is recorded so; a list is no answer to a call, so it does without when nothing can be written.
+      if (found.some((approval) => approval.state === 'expired'))
+        await sweep(context, now).catch((error: unknown) => log.error({ err: error }, 'overdue approvals could not be swept; trying again'))
       const items = found.slice(0, limit)
       const last = items.at(-1)
       return found.length > limit && last ? { items, next: last.id } : { items }

@@ -1,12 +1,13 @@
 /** Approvals with what only the ledger holds: people's notes, and the call that is asked about. */
 import { Fault } from '@ephor/contract'
 import type { Context } from './context.ts'
-import { findApproval } from './store.ts'
+import { findCurrent } from './expire.ts'
 import type { Approval, HeldCall } from './types.ts'
 
 /** With the notes, which are encrypted payloads of the votes' entries. */
-export async function withNotes({ store, ledger, clock }: Context, id: string): Promise<Approval | undefined> {
-  const approval = await findApproval(store, id, clock.now())
+export async function withNotes(context: Context, id: string): Promise<Approval | undefined> {
+  const { ledger } = context
+  const approval = await findCurrent(context, id)
   if (!approval || approval.votes.length === 0) return approval
   const votes = approval.votes.map(async (vote) => {
     const entry = await ledger.find(`${id}/step/${vote.step}`)

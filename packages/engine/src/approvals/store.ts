@@ -98,6 +98,12 @@ export async function findApproval(store: Store, id: string, now: number): Promi
   return (await withVotes(store, await query(store).where('id', '=', id).execute(), now))[0]
 }
 
+/** Whether its deadline has come and nobody wrote that down yet. */
+export async function isOverdue(store: Store, id: string, now: number): Promise<boolean> {
+  const row = await query(store).where('id', '=', id).where('state', 'in', LIVE).where('expires_at', '<=', now).executeTakeFirst()
+  return row !== undefined
+}
+
 /** The row that holds the digest's place, overdue or not. */
 export async function findLive(store: Store, digest: string, now: number): Promise<Approval | undefined> {
   const rows = await query(store).where('digest', '=', digest).where('state', 'in', LIVE).execute()

@@ -123,7 +123,7 @@ export async function openWorld(): Promise<World> {
       return faultOf(
         (async () => {
           const decision = clock.id('dec')
-          const { changes, entries } = approvals.spend(approval, { decision, digest })
+          const { changes, entries } = await approvals.spend(approval, { decision, digest })
           await ledger.append({ changes, entries: [{ type: 'decision', id: decision, body: { effect: 'permit' } }, ...entries] })
           await approvals.announce(approval.id)
         })(),

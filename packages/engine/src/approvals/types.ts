@@ -133,7 +133,7 @@ export interface Approvals {
    * @param use the permitting decision and the digest of the call as it is now
    * @throws Fault APPROVAL_MISMATCH, APPROVAL_PENDING, APPROVAL_DENIED, APPROVAL_EXPIRED, APPROVAL_SPENT.
    */
-  spend(approval: Approval, use: { decision: string; digest: string }): Part
+  spend(approval: Approval, use: { decision: string; digest: string }): Promise<Part>
   /**
    * Which of these asks the approval answers: the entry that sealed the decision counts, whatever the rows say.
    * @param asks what policy asks of the call now

@@ -132,5 +132,5 @@ async function decideAgain(context: Context, held: HeldCall, approval: Approval)
   }
   const verdict = toVerdict(again, asked)
   if (verdict.effect !== 'permit') return { ...verdict, approval }
-  return { ...verdict, approval, part: context.approvals.spend(approval, { decision: asking.id, digest: approval.digest }) }
+  return { ...verdict, approval, part: await context.approvals.spend(approval, { decision: asking.id, digest: approval.digest }) }
 }

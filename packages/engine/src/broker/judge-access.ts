@@ -102,7 +102,7 @@ async function settle(context: Context, request: AccessRequest, id: string, dige
   const given = await approvals.answered(approval, decision.asks)
   const again = refuseForked(context, refuseCharges(request.decide([{ id: approval.id, ...given }])))
   if (again.effect !== 'permit') return { decision: again, approval }
-  return { decision: again, approval, part: approvals.spend(approval, { decision: id, digest }) }
+  return { decision: again, approval, part: await approvals.spend(approval, { decision: id, digest }) }
 }
 
 function rowOf(request: AccessRequest, id: string, at: number, digest: string, settled: Settled): StoredDecision {
