@@ -19,6 +19,11 @@ function voteKey(id: string, person: string, { idempotencyKey, verdict, digest, 
   return { key: hash('sha256', key, 'hex'), request: hash('sha256', JSON.stringify([key, id, verdict, digest, note]), 'hex') }
 }
 
+/** What the entry says of the key and the request: SHA-256, base64url. */
+export function digestOfKey({ key, request }: VoteKey): string {
+  return hash('sha256', `${key}\n${request}`, 'base64url')
+}
+
 /** The answer to the same request sent before, if it was. @throws Fault IDEMPOTENCY_MISMATCH. */
 async function answeredBefore(context: Context, key: VoteKey | undefined): Promise<Approval | undefined> {
   const before = key && (await findByKey(context.store, key.key))
@@ -53,7 +58,8 @@ async function write(
   }
   // A person wrote the note about whomever they liked: it is theirs to have erased, so no body and no row holds it.
   const payloads = note === undefined ? [] : [{ name: 'note', subject: by, value: note }]
-  const entries = [{ ...entryOf('voted', approval, { verdict, by, session, policies }), payloads }]
+  const sent = key === undefined ? {} : { sent: digestOfKey(key) }
+  const entries = [{ ...entryOf('voted', approval, { verdict, by, session, policies, votedAt: at, ...sent }), payloads }]
   const voters = [...new Set(after.votes.map((one) => one.by))]
   if (isDecided) entries.push({ ...entryOf('decided', approval, { verdict, by: voters, answers: answersOf(after) }), payloads: [] })
   await ledger.append({ changes: [markVoted(approval, after, at), insertVote(approval.id, vote, key)], entries })

@@ -1,4 +1,5 @@
 /** What the broker writes in its own units: an approval that opens, and its one use. */
+import { hash } from 'node:crypto'
 import { Fault, isId } from '@ephor/contract'
 import type { Clock } from '@ephor/engine/kernel'
 import type { EntryDraft, Part } from '@ephor/engine/ledger'
@@ -17,6 +18,12 @@ export function entryOf(kind: EntryKind, { id, decision, digest, step }: Approva
 /** What of an ask the opening entry says; later the rows have to say the same. */
 export function sealedAsk({ policy, quorum, deadlineMs, group, escalate }: AskState): EntryDraft['body'] {
   return { policy, quorum, deadlineMs, ...(group === undefined ? {} : { group }), ...(escalate === undefined ? {} : { escalate }) }
+}
+
+/** The texts of the row that people are shown, which the opening entry says by their digest alone: SHA-256, base64url. */
+export function digestOfTexts({ summary, reasons, asks }: Pick<Approval, 'summary' | 'reasons' | 'asks'>): string {
+  const texts = [summary, reasons.map(({ policy, text }) => [policy, text]), asks.map(({ reason }) => reason)]
+  return hash('sha256', JSON.stringify(texts), 'base64url')
 }
 
 export function openPart(clock: Clock, draft: ApprovalDraft): { approval: Approval; part: Part } {
@@ -47,7 +54,16 @@ export function openPart(clock: Clock, draft: ApprovalDraft): { approval: Approv
     openedAt: now,
     expiresAt: expiryOf({ openedAt: now, asks }, now),
   }
-  const asked = { agent, server, tool, requesters, asks: asks.map(sealedAsk), expiresAt: approval.expiresAt }
+  const asked = {
+    agent,
+    server,
+    tool,
+    requesters,
+    asks: asks.map(sealedAsk),
+    expiresAt: approval.expiresAt,
+    openedAt: now,
+    texts: digestOfTexts(approval),
+  }
   return { approval, part: { changes: [insertApproval(approval)], entries: [entryOf('opened', approval, asked)] } }
 }
 

@@ -1,12 +1,13 @@
 /** One run from where it stands to its end: stretch after stretch, in a thread, with what was found kept on the way. */
+import { hash } from 'node:crypto'
 import { Fault } from '@ephor/contract'
-
 import type { EntryDraft, SealedEntries } from '@ephor/engine/ledger'
+import { canonicalize } from '@ephor/proof'
 import type { Context } from './context.ts'
 import { addTally, differences } from './rules.ts'
 import { startReplayer } from './start-replayer.ts'
 import { moveRun } from './store.ts'
-import type { Job, Run } from './types.ts'
+import type { Job, Run, Tally } from './types.ts'
 
 /** Entries in a stretch: some ms of reading at a time, so that calls are not kept waiting. */
 const STRETCH = 500
@@ -16,21 +17,36 @@ const MAX_TRIES = 3
 /** Decisions named in an entry. */
 const NAMED = 20
 
-export function startedEntry({ id, kind, version, by, agent, most, after, upTo }: Run): EntryDraft {
+/** What the ending entry says of the tally beyond its sums: SHA-256, base64url. */
+export function digestOfTally(tally: Tally): string {
+  return hash('sha256', canonicalize(tally), 'base64url')
+}
+
+export function startedEntry({ id, kind, version, by, agent, most, after, upTo, startedAt }: Run): EntryDraft {
   const optional = { ...(version && { version }), ...(agent && { agent }), ...(most !== undefined && { most }) }
-  return { type: 'backtest.started', id: `${id}/started`, body: { run: id, kind, by, after, upTo, ...optional } }
+  return { type: 'backtest.started', id: `${id}/started`, body: { run: id, kind, by, after, upTo, startedAt, ...optional } }
 }
 
 const endedId = (id: string) => `${id}/ended`
 
 function endedEntries(run: Run): EntryDraft[] {
-  const { id, kind, state, position, upTo, fault, tally } = run
+  const { id, kind, state, position, upTo, fault, tally, endedAt } = run
   const { seen, replayed, same, transitions, skipped, changed, lost } = tally
   const found = { seen, replayed, same, transitions, skipped }
   const ended: EntryDraft = {
     type: 'backtest.ended',
     id: endedId(id),
-    body: { run: id, kind, state, upTo, position, ...found, ...(fault === undefined ? {} : { fault }) },
+    body: {
+      run: id,
+      kind,
+      state,
+      upTo,
+      position,
+      ...found,
+      tally: digestOfTally(tally),
+      ...(endedAt === undefined ? {} : { endedAt }),
+      ...(fault === undefined ? {} : { fault }),
+    },
   }
   if (kind !== 'drift' || state !== 'done' || differences(tally) === 0) return [ended]
   const decisions = [...changed, ...lost].slice(0, NAMED).map(({ decision }) => decision)

@@ -187,8 +187,10 @@ async function judgeOnce(context: Context, request: AccessRequest): Promise<Judg
   const row = rowOf(request, id, at, digest, settled)
   const delayed = row.effect === 'hold' || settled.approval ? undefined : request.delayedMs
   const { changes = [], entries = [] } = settled.part ?? {}
-  const write = () =>
-    context.ledger.append({ changes: [insertDecision(row), ...changes], entries: [entryOf(row, request, delayed), ...entries] })
+  const { change, texts } = insertDecision(row)
+  const entry = entryOf(row, request, delayed)
+  entry.body['texts'] = texts
+  const write = () => context.ledger.append({ changes: [change, ...changes], entries: [entry, ...entries] })
   const receipt = delayed === undefined ? (await write())[0] : await context.delayed.write(write, delayed)
   if (settled.part && settled.approval) await context.approvals.announce(settled.approval.id)
   context.tell('decision', row)

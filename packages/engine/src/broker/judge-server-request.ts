@@ -88,6 +88,7 @@ export async function judgeServerRequest(context: Context, request: ServerReques
   const decision = await context.policy.decide(question)
   const verdict = toSealable(context, question, decision, agent)
   const row = toRow(context, request, verdict, at)
+  const { change, texts } = insertDecision(row)
   const body: JsonObject = {
     effect: row.effect,
     door: row.door,
@@ -97,6 +98,7 @@ export async function judgeServerRequest(context: Context, request: ServerReques
     server,
     agent,
     digest: row.digest,
+    texts,
     reasons: row.reasons.map(({ policy }) => policy),
     ...(row.policy === undefined ? {} : { policy: row.policy }),
     ...(verdict.world === undefined ? {} : { world: verdict.world }),
@@ -109,7 +111,7 @@ export async function judgeServerRequest(context: Context, request: ServerReques
     { name: 'facts', subject: agent, value: sealedFacts(question, decision) },
   ]
   try {
-    await context.ledger.append({ changes: [insertDecision(row)], entries: [{ type: 'decision', id: row.id, body, payloads }] })
+    await context.ledger.append({ changes: [change], entries: [{ type: 'decision', id: row.id, body, payloads }] })
   } catch (error) {
     context.limits.release(agent, row.obligations, at)
     throw error

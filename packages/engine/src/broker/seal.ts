@@ -126,10 +126,12 @@ export function toAsked(context: Context, row: StoredDecision, receipt: Receipt,
 export async function sealIntent(context: Context, asking: Asking, target: Resolved | Unresolved, verdict: Verdict): Promise<Asked> {
   const row = toRow(context, asking, target, verdict)
   const entry = decisionEntry(row, asking, knownOf(target)?.tool, verdict)
+  const { change, texts } = insertDecision(row)
+  entry.body['texts'] = texts
   const { changes = [], entries = [] } = verdict.part ?? {}
   const { effect, agent, server, tool } = row
   const isFirst = effect === 'permit' && tool !== undefined && context.novelty.isUnwritten(agent, server, tool)
-  const own = isFirst ? [insertDecision(row), insertPermitted(agent, server, tool)] : [insertDecision(row)]
+  const own = isFirst ? [change, insertPermitted(agent, server, tool)] : [change]
   const [receipt] = await context.ledger.append({ changes: [...own, ...changes], entries: [entry, ...entries] })
   if (!receipt) throw new Fault('INTERNAL', 'the ledger gave no receipt')
   if (verdict.part && verdict.approval) await context.approvals.announce(verdict.approval.id)
@@ -166,6 +168,7 @@ export async function appendOutcome(context: Context, row: DecisionRow, outcome:
           decision: row.id,
           status,
           by,
+          endedAt: isoTime(at),
           ...(fault === undefined ? {} : { fault }),
           ...(settled.length === 0 ? {} : { settled }),
           ...(redacted === undefined ? {} : { redacted }),

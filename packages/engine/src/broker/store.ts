@@ -1,5 +1,5 @@
 /** The broker's own table: decisions as lists, events and recovery need them. */
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { FaultCode } from '@ephor/contract'
 import type { Change, Store } from '@ephor/engine/kernel'
 import { sql } from 'kysely'
@@ -50,10 +50,28 @@ const INSERT = `INSERT INTO broker_decision (tenant, id, at, door, agent, sessio
   reasons, obligations, approval, policy, digest, idempotency, deadline, risk_score, spends)
   VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-export function insertDecision(row: StoredDecision): Change {
+/** The columns that no entry says in its own words, in the order in which `digestOfTexts` takes them. */
+type RowTexts = { at: number; reasons: string; risk_score: string | null; idempotency: string | null; detail: string | null }
+
+/**
+ * What the entry says of them: SHA-256, base64url. Decisions are many, so the texts are hashed as they are written; of those
+ * that may have line breaks there is one, and it comes last.
+ */
+export function digestOfTexts({ at, reasons, risk_score: risk, idempotency, detail }: RowTexts): string {
+  return hash('sha256', `${at}\n${reasons}\n${risk}\n${idempotency}\n${detail === null ? '' : `:${detail}`}`, 'base64url')
+}
+
+/** @returns also what its entry has to say of the row */
+export function insertDecision(row: StoredDecision): { change: Change; texts: string } {
   const { id, at, door, agent, session, method, server, tool, kind, risk, effect, fault, detail, approval, policy, digest } = row
-  const lists = [JSON.stringify(row.reasons), JSON.stringify(row.obligations)] as const
-  return {
+  const texts = {
+    at,
+    reasons: JSON.stringify(row.reasons),
+    risk_score: row.riskScore ? JSON.stringify(row.riskScore) : null,
+    idempotency: row.idempotency ?? null,
+    detail: detail ?? null,
+  }
+  const change = {
     sql: INSERT,
     params: [
       id,
@@ -68,17 +86,19 @@ export function insertDecision(row: StoredDecision): Change {
       risk ?? null,
       effect,
       fault ?? null,
-      detail ?? null,
-      ...lists,
+      texts.detail,
+      texts.reasons,
+      JSON.stringify(row.obligations),
       approval ?? null,
       policy ?? null,
       digest,
-      row.idempotency ?? null,
+      texts.idempotency,
       row.deadline ?? null,
-      row.riskScore ? JSON.stringify(row.riskScore) : null,
+      texts.risk_score,
       row.spends.length > 0 ? JSON.stringify(row.spends) : null,
     ],
   }
+  return { change, texts: digestOfTexts(texts) }
 }
 
 /** Written with the first permit of a pair; two at once are one. */

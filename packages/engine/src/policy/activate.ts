@@ -103,6 +103,8 @@ export async function activate(state: State, options: LiveOptions, activating: A
   const known = (await lastBundle(store))?.activation ?? 0
   const at = { activation: await nextNumber(options, activationId, known), activatedAt: clock.now() }
   const previous = state.active?.version
+  const signed = by && signBundle(key, files, { version, author: by.author, reviewers: [...by.reviewers], at: at.activatedAt })
+  const withdraws = withdraw === version ? undefined : withdraw
   const entry = activatedEntry({
     ...at,
     version,
@@ -110,12 +112,12 @@ export async function activate(state: State, options: LiveOptions, activating: A
     previous,
     schema: schema.digest,
     governor: governor?.version,
+    step: { envelope: signed, withdraws, folder },
   })
-  const signed = by && signBundle(key, files, { version, author: by.author, reviewers: [...by.reviewers], at: at.activatedAt })
   await ledger.append({
     changes: [
       insertFiles(version, files),
-      ...(withdraw === undefined || withdraw === version ? [] : [withdrawVersion(withdraw)]),
+      ...(withdraws === undefined ? [] : [withdrawVersion(withdraws)]),
       signed === undefined ? reinstateVersion(version) : putSignature(version, signed),
       insertBundle({ ...at, version }),
       ...(folder === undefined ? [] : [putFolder(folder)]),
@@ -147,9 +149,10 @@ export async function stage(state: State, options: LiveOptions, { checked, files
   const next: Stage = { version, mode, percent, salt }
   const step = await nextStep(state, options, next)
   const said = { version, author: by.author, reviewers: [...by.reviewers], at: options.clock.now() }
+  const envelope = signBundle(options.key, files, said)
   await options.ledger.append({
-    changes: [putSignature(version, signBundle(options.key, files, said)), insertStage(step), ...part.changes],
-    entries: [stagedEntry(step), ...part.entries],
+    changes: [putSignature(version, envelope), insertStage(step), ...part.changes],
+    entries: [stagedEntry(step, { envelope }), ...part.entries],
   })
   state.steps.stage = step.step
   putStaged(state, Object.assign(load(state, options, checked, files), { stage: next }))
@@ -162,7 +165,7 @@ export async function unstage(state: State, options: LiveOptions, part: Part): P
   const step = await nextStep(state, options, undefined)
   await options.ledger.append({
     changes: [withdrawVersion(version), insertStage(step), ...part.changes],
-    entries: [stagedEntry(step), ...part.entries],
+    entries: [stagedEntry(step, { withdraws: version }), ...part.entries],
   })
   state.steps.stage = step.step
   putStaged(state, undefined)

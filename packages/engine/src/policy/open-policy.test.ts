@@ -21,7 +21,16 @@ test('a good folder becomes active, and the ledger says so with digests only', a
     {
       type: 'policy.activated',
       id: 'policy/activation/1',
-      body: { activation: 1, version: policy.version(), policies: 1, schema: (await policy.schema()).digest, previous: null },
+      body: {
+        activation: 1,
+        version: policy.version(),
+        policies: 1,
+        schema: (await policy.schema()).digest,
+        previous: null,
+        activatedAt: policy.active().activatedAt,
+        signed: expect.stringMatching(/^[\w-]{43}$/),
+        folder: policy.version(),
+      },
     },
   ])
   await close()

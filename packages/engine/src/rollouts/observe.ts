@@ -1,4 +1,5 @@
 /** Watches a version while it is tried: counts what both said, keeps what differs, and ends the trial when it breaks a rule. */
+import type { EntryDraft } from '@ephor/engine/ledger'
 import type { Comparison, Decision } from '@ephor/engine/policy'
 import { charterInForce, entryOf } from './context.ts'
 import type { Context } from './context.ts'
@@ -41,6 +42,19 @@ const effectOf = (decision: Decision): Effect => (decision.effect === 'deny' && 
 
 const rounded = (figure: number) => Math.round(figure * 10_000) / 10_000
 
+/** Differences in one entry, at most: the first says the figures too, and others follow where there are more differences. */
+const DIFFERENCES_AN_ENTRY = 100
+
+function observedEntries(proposal: Proposal, fresh: Figures, differences: Iterable<Difference>): EntryDraft[] {
+  const { decisions, active, tried, escalated, observed, latencies } = fresh
+  const all = [...differences].map((one) => ({ ...one }))
+  const entry = (from: number, figures: EntryDraft['body']) =>
+    entryOf('observed', proposal, { ...figures, differences: all.slice(from, from + DIFFERENCES_AN_ENTRY) })
+  const entries = [entry(0, { decisions, active, tried, escalated, observed, latencies })]
+  for (let from = DIFFERENCES_AN_ENTRY; from < all.length; from += DIFFERENCES_AN_ENTRY) entries.push(entry(from, {}))
+  return entries
+}
+
 export function makeObserver(context: Context): Observer {
   const { store, ledger, policy, clock, log } = context
   let trial: Trial | undefined
@@ -73,8 +87,7 @@ export function makeObserver(context: Context): Observer {
     const differences = structuredClone(current.differences)
     const changes = writing({ ...current, fresh, differences })
     if (changes.length === 0) return
-    const { decisions, active, tried, escalated, observed } = fresh
-    await ledger.append({ changes, entries: [entryOf('observed', proposal, { decisions, active, tried, escalated, observed })] })
+    await ledger.append({ changes, entries: observedEntries(proposal, fresh, differences.values()) })
     settle(current, fresh, differences)
   }
 
@@ -85,8 +98,10 @@ export function makeObserver(context: Context): Observer {
       await write(current)
       const rules = broken.map(({ rule, figure, limit }) => ({ rule, figure: rounded(figure), limit }))
       const { decisions, active, tried, escalated } = figures
-      const entry = entryOf('rolled-back', proposal, { by: 'rule', rules, decisions, active, tried, escalated })
-      await policy.versions.unstage({ changes: [moveProposal(proposal, { state: 'rolled-back', at: clock.now() })], entries: [entry] })
+      const at = clock.now()
+      const body = { by: 'rule', rules, decisions, active, tried, escalated, ended: [proposal.id], movedAt: at }
+      const entry = entryOf('rolled-back', proposal, body)
+      await policy.versions.unstage({ changes: [moveProposal(proposal, { state: 'rolled-back', at })], entries: [entry] })
       log.warn({ proposal: proposal.id, version: proposal.version, rules }, 'a policy version was rolled back by a rule of the charter')
     } finally {
       current.ending = false

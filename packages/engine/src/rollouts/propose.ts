@@ -5,7 +5,7 @@ import type { PolicyFiles } from '@ephor/engine/policy'
 import { entryOf } from './context.ts'
 import type { Context } from './context.ts'
 import { FOLDER, isPending, isTried, kindsOf } from './rules.ts'
-import { insertProposal, listProposals, moveProposal } from './store.ts'
+import { digestOfChecks, insertProposal, listProposals, moveProposal } from './store.ts'
 import type { Draft, Proposal, TestReport } from './types.ts'
 
 /** Open at once, at most: more than people review, and few enough to look through. */
@@ -27,9 +27,10 @@ async function listOpen({ store }: Context): Promise<Proposal[]> {
 }
 
 export function withdrawPart(context: Context, proposal: Proposal, because: string, by: string): Part {
+  const at = context.clock.now()
   return {
-    changes: [moveProposal(proposal, { state: 'withdrawn', at: context.clock.now() })],
-    entries: [entryOf('withdrawn', proposal, { by, because })],
+    changes: [moveProposal(proposal, { state: 'withdrawn', at })],
+    entries: [entryOf('withdrawn', proposal, { by, because, movedAt: at })],
   }
 }
 
@@ -41,6 +42,7 @@ async function open(context: Context, author: string, draft: Omit<Draft, 'why'> 
   const base = live.version === undefined ? {} : await policy.versions.files(live.version)
   if (!base) throw new Fault('BUNDLE_INVALID', `what is stored as ${live.version} is something else`)
   const tests = await testsOf(context, files)
+  const now = clock.now()
   const proposal: Proposal = {
     id: clock.id('prp'),
     version,
@@ -55,8 +57,8 @@ async function open(context: Context, author: string, draft: Omit<Draft, 'why'> 
       ...(analysis === undefined ? {} : { analysis }),
       ...(backtest === undefined ? {} : { backtest }),
     },
-    openedAt: clock.now(),
-    changedAt: clock.now(),
+    openedAt: now,
+    changedAt: now,
   }
   const body = {
     author,
@@ -64,6 +66,8 @@ async function open(context: Context, author: string, draft: Omit<Draft, 'why'> 
     changes: proposal.changes,
     errors: findings.filter(({ severity }) => severity === 'error').length,
     tests: { cases: tests.cases, failed: tests.failed.length },
+    checks: digestOfChecks(proposal.checks),
+    movedAt: now,
   }
   const words = { ...(why === undefined ? {} : { why }), ...(impact === undefined ? {} : { impact }) }
   const entry = { ...entryOf('proposed', proposal, body, { by: author, words }), id: `${proposal.id}/proposed` }

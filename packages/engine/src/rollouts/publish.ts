@@ -64,7 +64,7 @@ export async function take(context: Context, id: string, by: string, step: Step)
   const approving = (await reviewsOf(context, charter, proposal)).filter(({ verdict }) => verdict === 'approve')
   const signed = { author, reviewers: approving.map(({ person }) => person) }
   const at = clock.now()
-  const said = { by, base: base ?? null, author, reviewers: signed.reviewers, changes: proposal.changes }
+  const said = { by, base: base ?? null, author, reviewers: signed.reviewers, changes: proposal.changes, movedAt: at }
   const part = (state: Proposal['state'], entry: EntryDraft) => ({
     changes: [moveProposal(proposal, { state, percent: state === 'canary' ? percent : undefined, at })],
     entries: [entry],
@@ -106,13 +106,14 @@ export async function rollback(context: Context, by: string, { to, why }: { to?:
   requireRollback(context, by)
   const { version: from, stage } = policy.versions.live()
   const tried = await findTried(context)
-  const move = tried ? [moveProposal(tried, { state: 'rolled-back', at: clock.now() })] : []
+  const at = clock.now()
+  const move = tried ? [moveProposal(tried, { state: 'rolled-back', at })] : []
   const words = { by, words: { why } }
   if (stage && to === undefined) {
     const entry = entryOf(
       'rolled-back',
       { id: tried?.id ?? '', version: stage.version },
-      { by, from: stage.version, to: from ?? null },
+      { by, from: stage.version, to: from ?? null, ended: tried ? [tried.id] : [], movedAt: at },
       words,
     )
     await policy.versions.unstage({ changes: move, entries: [entry] })
@@ -125,9 +126,10 @@ export async function rollback(context: Context, by: string, { to, why }: { to?:
   if (target === from) throw new Fault('CONFLICT', `${target} is active`)
   if (!(await policy.versions.wasActive(target))) throw new Fault('NOT_FOUND', `${target} was never active; propose it instead`)
   const [promoted] = (await listProposals(context.store, { states: ['promoted'], limit: 500 })).filter(({ version }) => version === from)
-  const undo = promoted ? [moveProposal(promoted, { state: 'rolled-back', at: clock.now() })] : []
+  const undo = promoted ? [moveProposal(promoted, { state: 'rolled-back', at })] : []
+  const ended = [tried, promoted].flatMap((one) => (one ? [one.id] : []))
   const subject = { id: promoted?.id ?? '', version: from ?? '' }
-  const entry = entryOf('rolled-back', subject, { by, from: from ?? null, to: target }, words)
+  const entry = entryOf('rolled-back', subject, { by, from: from ?? null, to: target, ended, movedAt: at }, words)
   await policy.versions.reinstate(target, { changes: [...move, ...undo], entries: [entry] })
   log.warn({ by, from, to: target }, 'the active policies were rolled back by hand, without a review')
   return { ...(from === undefined ? {} : { from }), to: target, ...(promoted ? { ended: promoted.id } : {}) }

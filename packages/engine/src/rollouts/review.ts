@@ -26,6 +26,6 @@ export async function review(context: Context, id: string, by: string, { verdict
   const said = note === undefined ? undefined : { by, words: { note } }
   await ledger.append({
     changes: [insertReview(id, mine, at), moveProposal(proposal, { state, at })],
-    entries: [{ ...entryOf('reviewed', proposal, { by, verdict, state }, said), id: `${id}/review/${by}` }],
+    entries: [{ ...entryOf('reviewed', proposal, { by, verdict, state, movedAt: at }, said), id: `${id}/review/${by}` }],
   })
 }

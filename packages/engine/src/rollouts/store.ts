@@ -1,4 +1,5 @@
 /** The rows of rollouts: proposals, reviews, and the sums of what was seen while a version was tried. */
+import { hash } from 'node:crypto'
 import type { Change, Migrations, Store } from '@ephor/engine/kernel'
 import { LATENCIES, noFigures } from './rules.ts'
 import { EFFECTS } from './types.ts'
@@ -79,6 +80,11 @@ export function insertProposal(proposal: Proposal): Change {
     params: [id, version, base ?? null, author, JSON.stringify(changes), state, JSON.stringify(checks), openedAt, openedAt],
     rows: 1,
   }
+}
+
+/** What the entry says of the checks: SHA-256 of them as they are written, base64url. */
+export function digestOfChecks(checks: Checks): string {
+  return hash('sha256', JSON.stringify(checks), 'base64url')
 }
 
 /** From the state that was seen to the next one; from another, nothing of the unit happens. */
