@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Fault, FAULTS } from '@ephor/contract'
-import { loadSettings, readRunFile } from '@ephor/server'
+import { loadSettings, outsideOf, readRunFile } from '@ephor/server'
 import type { EffectiveSettings } from '@ephor/server'
 import { connect } from '../connection.ts'
 import type { CommonOptions } from '../connection.ts'
@@ -125,8 +125,8 @@ function checkPort({ home, host, port }: EffectiveSettings): Promise<Check> {
   })
 }
 
-function checkClock(home: string): Check {
-  const checkpoint = join(home, 'checkpoint')
+function checkClock(settings: EffectiveSettings): Check {
+  const checkpoint = outsideOf(settings)
   const year = new Date().getFullYear()
   const last = existsSync(checkpoint) ? statSync(checkpoint).mtimeMs : 0
   const fix = 'Set the clock: tokens and approvals expire by it, and the ledger records it.'
@@ -179,7 +179,7 @@ async function examine(io: Io, options: CommonOptions): Promise<Check[]> {
     await checkSearch(io, options, settings),
     await checkTables(io, options, settings),
     await checkPort(settings),
-    checkClock(home),
+    checkClock(settings),
     checkPolicies(settings),
     checkSandbox(),
   ]

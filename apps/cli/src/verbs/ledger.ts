@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { Fault } from '@ephor/contract'
-import { readFolderKey, verifyLog } from '@ephor/proof'
+import { readCheckpoint, readFolderKey, verifyLog } from '@ephor/proof'
 import type { Verdict } from '@ephor/proof'
-import { openLedgerOffline } from '@ephor/server'
+import { openLedgerOffline, outsideOf, readRunFile } from '@ephor/server'
 import { connect, settingsOf } from '../connection.ts'
 import type { CommonOptions } from '../connection.ts'
 import { ExitCode } from '../exit-code.ts'
@@ -56,32 +56,45 @@ function source(folder: string) {
   }
 }
 
-async function verifyFolder(io: Io, options: VerifyOptions, folder: string): Promise<Verdict> {
+type Earlier = { file: string; note: Buffer }
+
+/**
+ * The checkpoint that this ledger has to continue: one that was named, or what the installation keeps beside the store of its
+ * tenant. Read before the ledger is, which may grow meanwhile.
+ */
+async function earlierOf(io: Io, options: VerifyOptions, isWhole: boolean): Promise<Earlier | undefined> {
+  const read = async (file: string) => ({ file, note: await readFile(file) })
+  if (options.earlier !== undefined) return read(resolve(io.folder, options.earlier))
+  const settings = settingsOf(io, options)
+  // What is kept here is no word on the ledger of a server elsewhere.
+  const url = options.url ?? io.environment['EPHOR_URL']
+  const isOwn = url === undefined || url === readRunFile(settings.home)?.url
+  const kept = outsideOf(settings)
+  return isWhole && isOwn && existsSync(kept) ? read(kept) : undefined
+}
+
+async function verifyFolder(options: VerifyOptions, folder: string, earlier: Earlier | undefined): Promise<Verdict> {
   const given = options.key === undefined ? undefined : existsSync(options.key) ? (await readFile(options.key, 'utf8')).trim() : options.key
   const vkey = given ?? (await readFolderKey(source(folder)))
   if (vkey === undefined) throw new Fault('LEDGER_INVALID', `${folder} has no verifier key, and none was given`, { where: folder })
-  const earlier = options.earlier === undefined ? undefined : await readFile(resolve(io.folder, options.earlier))
-  return verifyLog(source(folder), { vkey, ...(earlier === undefined ? {} : { earlier }) })
+  return verifyLog(source(folder), { vkey, ...(earlier && { earlier: earlier.note }) })
 }
 
 async function verify(io: Io, options: VerifyOptions, given: string | undefined): Promise<void> {
   const temporary = given === undefined ? mkdtempSync(join(tmpdir(), 'ephor-verify-')) : undefined
   try {
     const folder = temporary ?? resolve(io.folder, given ?? '')
+    const earlier = await earlierOf(io, options, temporary !== undefined)
     if (temporary !== undefined) await exportTo(io, options, join(temporary, 'ledger'))
-    // The installation keeps its last checkpoint beside the store: the whole ledger must extend it.
-    const kept = join(settingsOf(io, options).home, 'checkpoint')
-    const earlier = options.earlier ?? (temporary !== undefined && existsSync(kept) ? kept : undefined)
-    const verdict = await verifyFolder(
-      io,
-      { ...options, ...(earlier === undefined ? {} : { earlier }) },
-      temporary === undefined ? folder : join(folder, 'ledger'),
-    )
-    if (options.json) json(io, verdict)
+    const verdict = await verifyFolder(options, temporary === undefined ? folder : join(folder, 'ledger'), earlier)
+    const compared = verdict.ok && earlier ? { file: earlier.file, size: readCheckpoint(earlier.note).size } : undefined
+    if (options.json) json(io, { ...verdict, ...(compared && { earlier: compared }) })
     else if (verdict.ok) {
       const kinds = Object.entries(verdict.types).map(([type, count]) => `${count} ${type}`)
       line(io, `Verified: ${verdict.size} entries of ${verdict.origin}, root ${verdict.root}.`)
       line(io, `  ${plain(kinds.join(', '))}`)
+      if (compared) line(io, `  It continues the ${compared.size} entries of the checkpoint in ${plain(compared.file)}.`)
+      else line(io, '  It was compared with no earlier checkpoint: name one that you kept with --earlier.')
     } else line(io, `Does not verify: ${verdict.fault} at ${plain(verdict.where)}: ${plain(verdict.detail)}`)
     if (!verdict.ok) throw new ExitCode(EXIT.failed)
   } finally {
