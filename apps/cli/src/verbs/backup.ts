@@ -46,7 +46,9 @@ async function backup(io: Io, options: BackupOptions, folder: string): Promise<B
     return { ...made, folder }
   } catch (error) {
     const nobody = error instanceof Fault && error.code === 'SERVER_UNREACHABLE'
-    if (!nobody || options.url !== undefined || !existsSync(join(settings.home, 'store.db'))) throw error
+    // What has no keys is no data folder: to open it would make some.
+    const isThere = existsSync(join(settings.home, settings.store.url === undefined ? 'store.db' : 'keys'))
+    if (!nobody || options.url !== undefined || !isThere) throw error
     return backupOffline(settings, folder, { withKeys })
   }
 }

@@ -1,4 +1,4 @@
-/** Makes a backup of a data folder on which no server runs. */
+/** Makes a backup of a data folder on which no server runs; on PostgreSQL, beside the replicas that may run elsewhere. */
 import type { BackupView } from '@ephor/contract'
 import { makeLog } from '@ephor/engine/kernel'
 import { openFoundations } from '../compose.ts'
@@ -11,7 +11,7 @@ export async function backupOffline(settings: Settings, folder: string, options:
   const { store, feed, keys, clock, erasure } = await openFoundations(settings, makeLog('silent'))
   const { ledger } = feed
   try {
-    return await makeBackup({ home: settings.home, store, ledger, keys, clock }, folder, options)
+    return await makeBackup({ home: settings.home, url: settings.store.url, store, ledger, keys, clock }, folder, options)
   } finally {
     erasure.close()
     await ledger.close()

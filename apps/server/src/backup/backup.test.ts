@@ -58,7 +58,7 @@ test('a backup is made while entries are written, and holds a whole ledger', asy
       for (let i = 0; !until.signal.aborted; i++)
         await ledger.append({ changes: [], entries: [{ type: 'note', body: {}, payloads: [{ name: 'input', subject: ANNA, value: i }] }] })
     })()
-    await makeBackup({ home: settings.home, store, ledger, keys, clock }, folder, without)
+    await makeBackup({ home: settings.home, url: undefined, store, ledger, keys, clock }, folder, without)
     until.abort()
     await writing
   })

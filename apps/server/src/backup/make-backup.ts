@@ -8,6 +8,7 @@ import { isoTime, makeFolder } from '@ephor/engine/kernel'
 import type { Clock, Keys, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
 import { readCheckpoint } from '@ephor/proof'
+import { fileIn, MIGRATIONS } from '../open-store.ts'
 import { VERSION } from '../version.ts'
 import { syncFile, writeManifest } from './manifest.ts'
 import type { SnapshotData, SnapshotReply } from './snapshot-thread.ts'
@@ -15,7 +16,20 @@ import type { SnapshotData, SnapshotReply } from './snapshot-thread.ts'
 /** Of the data folder, beside the database. What is not named here stays behind: credentials, scratch files, other backups. */
 const ALSO = ['erased', 'ephor.yaml', 'policies', 'applications']
 
-export type BackupRooms = { home: string; store: Store; ledger: Ledger; keys: Pick<Keys, 'operator'>; clock: Clock }
+export type BackupRooms = {
+  home: string
+  /** Of the database, where the store is on PostgreSQL. */
+  url: string | undefined
+  store: Store
+  ledger: Ledger
+  keys: Pick<Keys, 'operator'>
+  clock: Clock
+}
+
+function sourceOf({ home, url }: BackupRooms): SnapshotData['from'] {
+  if (url === undefined) return { file: fileIn(home) }
+  return { url, migrations: MIGRATIONS.map(({ room, folder }) => ({ room, folder: folder.href })) }
+}
 
 function snapshot(data: SnapshotData): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -29,15 +43,10 @@ function snapshot(data: SnapshotData): Promise<string> {
 
 /**
  * @param folder made; it must be empty or not there. Until everything is in it and durable, it is not there.
- * @throws Fault CONFLICT when it holds something, REQUEST_INVALID on PostgreSQL, STORE_UNAVAILABLE
+ * @throws Fault CONFLICT when it holds something, STORE_UNAVAILABLE
  */
 export async function makeBackup(rooms: BackupRooms, folder: string, { withKeys }: { withKeys: boolean }): Promise<BackupView> {
   const { home, store, ledger, keys, clock } = rooms
-  if (store.kind !== 'sqlite')
-    throw new Fault(
-      'REQUEST_INVALID',
-      'a store on PostgreSQL is backed up with its own tools (pg_dump, base backups): see docs/guide/backup.md',
-    )
   if (existsSync(folder) && readdirSync(folder).length > 0)
     throw new Fault('CONFLICT', `${folder} is not empty; choose another folder`, { where: folder })
   // What an earlier attempt left when it was killed is nobody's backup.
@@ -47,7 +56,7 @@ export async function makeBackup(rooms: BackupRooms, folder: string, { withKeys 
   mkdirSync(partial, { mode: 0o700 })
   try {
     await ledger.head()
-    const note = await snapshot({ from: join(home, 'store.db'), to: join(partial, 'store.db'), tenant: store.tenant })
+    const note = await snapshot({ from: sourceOf(rooms), to: join(partial, 'store.db'), tenant: store.tenant })
     writeFileSync(join(partial, 'checkpoint'), note, { mode: 0o600 })
     // After the database: what was erased meanwhile is erased again when the backup is restored.
     for (const name of withKeys ? [...ALSO, 'keys'] : ALSO)

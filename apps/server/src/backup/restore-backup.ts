@@ -1,12 +1,14 @@
 /** Restores a backup: everything is checked beside the installation, and only then takes its place. */
-import { appendFileSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '@ephor/contract'
 import { openIdentity } from '@ephor/engine/identity'
-import { loadKeys, lockFolder, makeFolder } from '@ephor/engine/kernel'
+import { copyStore, loadKeys, lockFolder, makeFolder, refuseOccupied } from '@ephor/engine/kernel'
 import type { JsonObject, Logger } from '@ephor/engine/kernel'
 import { readCheckpoint, toHex, verifyLog } from '@ephor/proof'
 import { openFoundations } from '../compose.ts'
+import { outsideOf } from '../open-signer.ts'
+import { fileIn, MIGRATIONS } from '../open-store.ts'
 import { decide, finishRestore, moveIntoPlace, newIn, stagingIn } from './finish-restore.ts'
 import { filesBelow, readManifest, syncFile } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
@@ -54,7 +56,7 @@ function keysFor(home: string, from: string, { keysFolder }: RestoreOptions): st
 }
 
 /** A copy of the backup below the data folder, with keys and everything that is known to be erased. */
-function stage(home: string, from: string, keys: string, outside: string | undefined): string {
+function stage({ home, tenant }: Settings, from: string, keys: string, outside: string | undefined): string {
   const staged = newIn(home)
   rmSync(stagingIn(home), { recursive: true, force: true })
   makeFolder(staged)
@@ -66,7 +68,9 @@ function stage(home: string, from: string, keys: string, outside: string | undef
     if (existsSync(join(staged, 'erased'))) appendFileSync(join(staged, 'erased'), erased.replace(/^.*\n/, '\n'))
     else writeFileSync(join(staged, 'erased'), erased, { mode: 0o600 })
   }
-  if (outside !== undefined) writeFileSync(join(staged, 'checkpoint'), outside, { mode: 0o600 })
+  const kept = outsideOf({ home: staged, tenant })
+  renameSync(join(staged, 'checkpoint'), kept)
+  if (outside !== undefined) writeFileSync(kept, outside, { mode: 0o600 })
   return staged
 }
 
@@ -81,14 +85,21 @@ async function record({ store, feed: { ledger }, keys, clock }: Opened, body: Js
 }
 
 /** @throws Fault LEDGER_INVALID when it does not verify from the first entry to the last */
-async function verifyAll({ feed: { ledger } }: Opened, earlier: string | undefined): Promise<void> {
+async function verifyAll({ feed: { ledger } }: Opened, earlier: string | undefined): Promise<{ size: number; root: string }> {
   await ledger.head()
   const read = (path: string) => ledger.file(path)
   const verdict = await verifyLog({ read }, { vkey: ledger.verifierKey, ...(earlier === undefined ? {} : { earlier }) })
   if (!verdict.ok) throw new Fault('LEDGER_INVALID', `the backup does not verify: ${verdict.fault} at ${verdict.where}: ${verdict.detail}`)
+  return verdict
 }
 
-/** Opens what is staged, checks it whole, applies later erasures, and records the restore. */
+async function closeAll({ erasure, feed, store }: Opened): Promise<void> {
+  erasure.close()
+  await feed.ledger.close().catch(() => undefined)
+  await store.close()
+}
+
+/** Opens what is staged as an embedded store, checks it whole, applies later erasures, and records the restore. */
 async function prove(
   settings: Settings,
   staged: string,
@@ -96,7 +107,7 @@ async function prove(
   of: { backup: string; outside: string | undefined; reason?: string },
   log: Logger,
 ) {
-  const opened = await openFoundations({ ...settings, home: staged, tenant: manifest.tenant }, log)
+  const opened = await openFoundations({ ...settings, home: staged, store: { ...settings.store, url: undefined } }, log)
   try {
     await verifyAll(opened, of.reason === undefined ? of.outside : of.backup)
     const { again: erasedAgain } = opened.erasure
@@ -109,34 +120,50 @@ async function prove(
     await record(opened, body, of.reason)
     return { size: (await opened.feed.ledger.head()).size, erasedAgain }
   } finally {
-    opened.erasure.close()
-    await opened.feed.ledger.close().catch(() => undefined)
-    await opened.store.close()
+    await closeAll(opened)
+  }
+}
+
+/** Copies what is proven into PostgreSQL, and verifies it there, before anything of the data folder is replaced. */
+async function copyThere(settings: Settings, url: string, log: Logger): Promise<void> {
+  const { tenant } = settings
+  const staged = newIn(settings.home)
+  const kept = readFileSync(outsideOf({ home: staged, tenant }), 'utf8')
+  try {
+    await copyStore({ file: fileIn(staged), url, tenant, migrations: MIGRATIONS })
+    const opened = await openFoundations({ ...settings, home: staged }, log)
+    await verifyAll(opened, kept).finally(() => closeAll(opened))
+  } catch (error) {
+    rmSync(stagingIn(settings.home), { recursive: true, force: true })
+    throw error
   }
 }
 
 /**
- * @param settings of the installation; `home` is made when missing
- * @throws Fault BACKUP_INVALID, STORE_LOCKED while Ephor runs there, LEDGER_FORKED when the backup is behind the
- *   checkpoint outside or another history, LEDGER_INVALID: in all cases nothing of the installation was touched
+ * @param settings of the installation; `home` is made when missing. With `store.url` the rows go there, and the rest into `home`
+ * @throws Fault BACKUP_INVALID, STORE_LOCKED while Ephor runs there, CONFLICT when the database has rows of the tenant,
+ *   LEDGER_FORKED when the backup is behind the checkpoint outside or another history, LEDGER_INVALID: in all cases nothing
+ *   of the data folder was touched
  */
 export async function restoreBackup(settings: Settings, from: string, options: RestoreOptions, log: Logger): Promise<Restored> {
-  const { home } = settings
-  if (settings.store.url !== undefined)
-    throw new Fault('REQUEST_INVALID', 'a backup is restored into the embedded store; then see ephor store copy')
+  const { home, tenant } = settings
+  const { url } = settings.store
   makeFolder(home)
   finishRestore(home)
-  const lock = lockFolder(join(home, 'store.db'))
+  const lock = lockFolder(fileIn(home))
   try {
     const keys = keysFor(home, from, options)
     const manifest = await readManifest(from, loadKeys(keys).operator)
+    if (manifest.tenant !== tenant)
+      throw new Fault('REQUEST_INVALID', `the backup is of the tenant ${manifest.tenant}, and the settings say ${tenant}: set tenant`)
+    if (url !== undefined) await refuseOccupied({ url, tenant })
     const backup = readFileSync(join(from, 'checkpoint'), 'utf8')
-    const outside = readIfThere(join(home, 'checkpoint'))
+    const outside = readIfThere(outsideOf(settings))
     const behind = outside === undefined ? 0 : Math.max(0, readCheckpoint(outside).size - manifest.size)
     const proven = await proveWith(settings, from, keys, manifest, { backup, outside }, options, log)
-    const names = readdirSync(newIn(home)).filter(
-      (name) => !/^store\.db[-.]/.test(name) && !(name === 'keys' && keys === join(home, 'keys')),
-    )
+    if (url !== undefined) await copyThere(settings, url, log)
+    const stays = url === undefined ? /^store\.db[-.]/ : /^store\.db/
+    const names = readdirSync(newIn(home)).filter((name) => !stays.test(name) && !(name === 'keys' && keys === join(home, 'keys')))
     for (const name of names) for (const file of within(newIn(home), name)) syncFile(file)
     decide(home, { aside: `replaced-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`, names })
     const aside = moveIntoPlace(home, options.step)
@@ -163,13 +190,13 @@ async function proveWith(
   log: Logger,
 ) {
   try {
-    return await prove(settings, stage(settings.home, from, keys, outside), manifest, { backup, outside }, log)
+    return await prove(settings, stage(settings, from, keys, outside), manifest, { backup, outside }, log)
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'LEDGER_FORKED' || acceptRollback === undefined) {
       rmSync(stagingIn(settings.home), { recursive: true, force: true })
       throw error
     }
-    const staged = stage(settings.home, from, keys, undefined)
+    const staged = stage(settings, from, keys, undefined)
     return prove(settings, staged, manifest, { backup, outside, reason: acceptRollback.reason }, log)
   }
 }

@@ -1,18 +1,32 @@
-/** Copies the embedded database as it is at one moment, in a thread of its own: the store goes on writing meanwhile. */
+/** Copies the database as it is at one moment, in a thread of its own: the store goes on writing meanwhile. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { copyFromPostgres } from '@ephor/engine/kernel'
 import Database from 'better-sqlite3'
 
-export type SnapshotData = { from: string; to: string; tenant: string }
+/** `from`: the embedded store's file, or a database with the folders (as URLs) of what brings a store up to date. */
+export type SnapshotData = {
+  from: { file: string } | { url: string; migrations: { room: string; folder: string }[] }
+  to: string
+  tenant: string
+}
 /** `note`: the checkpoint that the copy has. */
 export type SnapshotReply = { note: string } | { failed: string }
 
-function snapshot({ from, to, tenant }: SnapshotData): SnapshotReply {
+function copyFile(from: string, to: string): void {
   const source = new Database(from, { readonly: true })
   try {
     // One read transaction over everything; and nothing that was deleted comes along, since every page is written anew.
     source.prepare('VACUUM INTO ?').run(to)
   } finally {
     source.close()
+  }
+}
+
+async function snapshot({ from, to, tenant }: SnapshotData): Promise<SnapshotReply> {
+  if ('file' in from) copyFile(from.file, to)
+  else {
+    const migrations = from.migrations.map(({ room, folder }) => ({ room, folder: new URL(folder) }))
+    await copyFromPostgres({ file: to, url: from.url, tenant, migrations })
   }
   const copy = new Database(to, { readonly: true })
   try {
@@ -25,12 +39,12 @@ function snapshot({ from, to, tenant }: SnapshotData): SnapshotReply {
   }
 }
 
-function reply(): SnapshotReply {
+async function reply(): Promise<SnapshotReply> {
   try {
-    return snapshot(workerData as SnapshotData)
+    return await snapshot(workerData as SnapshotData)
   } catch (error) {
     return { failed: (error as Error).message }
   }
 }
 
-parentPort?.postMessage(reply())
+parentPort?.postMessage(await reply())

@@ -1,8 +1,9 @@
 /** The kernel: store, clock, ids, keys, envelopes, strict JSON, the HTTP mount and the log. Knows nothing of agents. */
 export { isoTime, systemClock } from './clock.ts'
 export type { Clock } from './clock.ts'
-export { copyStore } from './copy-store.ts'
-export type { CopiedTable } from './copy-store.ts'
+export { copyFromPostgres } from './copy-from-postgres.ts'
+export { copyStore, refuseOccupied } from './copy-store.ts'
+export type { CopiedTable } from './copied-tables.ts'
 export { openEnvelope, sealEnvelope } from './envelope.ts'
 export { freshBytes } from './fresh-bytes.ts'
 export { loadKeys } from './load-keys.ts'
