@@ -132,7 +132,11 @@ async function copyThere(settings: Settings, url: string, log: Logger): Promise<
   try {
     await copyStore({ file: fileIn(staged), url, tenant, migrations: MIGRATIONS })
     const opened = await openFoundations({ ...settings, home: staged }, log)
-    await verifyAll(opened, kept).finally(() => closeAll(opened))
+    try {
+      await verifyAll(opened, kept)
+    } finally {
+      await closeAll(opened)
+    }
   } catch (error) {
     rmSync(stagingIn(settings.home), { recursive: true, force: true })
     throw error

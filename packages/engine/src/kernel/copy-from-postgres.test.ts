@@ -31,7 +31,8 @@ const scratch = () => join(mkdtempSync(join(tmpdir(), 'ephor-copy-')), 'store.db
 
 async function within(work: (room: ReturnType<typeof makeRoom>, url: string, ours: Store, theirs: Store) => Promise<void>): Promise<void> {
   const room = makeRoom(ROOM)
-  const { url, drop } = await freshDatabase()
+  const made = await freshDatabase()
+  const { url } = made
   const ours = await openPostgres({ url, tenant: 'ours', migrations: [room] })
   const theirs = await openPostgres({ url, tenant: 'theirs', migrations: [room] })
   try {
@@ -39,7 +40,7 @@ async function within(work: (room: ReturnType<typeof makeRoom>, url: string, our
   } finally {
     await ours.close()
     await theirs.close()
-    await drop()
+    await made.drop()
   }
 }
 
@@ -76,9 +77,9 @@ test.skipIf(!answers)('what is written while the copy is made is in none of its 
       ['ours', 'größer "\\', null, Buffer.alloc(0)],
     ])
     // There and back: the digests of the one are those of the other.
-    const { url: back, drop } = await freshDatabase()
-    await expect(copyStore({ file, url: back, tenant: 'ours', migrations: [room] })).resolves.toEqual(copied)
-    await drop()
+    const back = await freshDatabase()
+    await expect(copyStore({ file, url: back.url, tenant: 'ours', migrations: [room] })).resolves.toEqual(copied)
+    await back.drop()
   })
 })
 
