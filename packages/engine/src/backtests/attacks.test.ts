@@ -1,5 +1,7 @@
 /** Records, texts and worlds that somebody changed are found; candidates that cost too much, and threads that die, harm nobody. */
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { openErasure } from '@ephor/engine/ledger'
 import { openWorld } from '@ephor/testkit'
 import type { World } from '@ephor/testkit'
 import { expect, test } from 'vitest'
@@ -70,10 +72,22 @@ test('what was erased is no drift: it can’t be asked any more', async () => {
   const busy = await openBusyWorld()
   const { world, agent } = busy
   await callAround(busy)
+  const { store, ledger, clock, log } = world
+  const erasure = await openErasure({ store, ledger, clock, log, file: join(world.home, 'erased') })
+  await erasure.erase(agent.id, { reason: 'subject-request', by: world.person.id })
+  await erasure.clear()
+  expect(await checked(world)).toMatchObject({ seen: 14, replayed: 1, same: 1, skipped: { erased: 12, unasked: 1 }, lost: [] })
+  erasure.close()
+  await world.close()
+})
+
+test('keys that are gone, and no entry says so, are drift', async () => {
+  const { world, agent, perform } = await openBusyWorld()
+  const { decision } = await perform('look', { path: `${world.folder}/a` })
   await world.close({ keep: true })
   const again = await openWorld({ home: world.home })
-  await tamper(again, `DELETE FROM ledger_key WHERE subject = '${agent.id}'`)
-  expect(await checked(again)).toMatchObject({ seen: 14, replayed: 1, same: 1, skipped: { erased: 12, unasked: 1 }, lost: [] })
+  await tamper(again, `DELETE FROM ledger_key WHERE subject LIKE '${agent.id}%'`)
+  expect(await checked(again)).toMatchObject({ same: 0, skipped: { corrupt: 1 }, lost: [{ decision, skip: 'corrupt' }] })
   await again.close()
 })
 

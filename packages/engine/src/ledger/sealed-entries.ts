@@ -27,8 +27,8 @@ export type SealedQuery = {
 /** Can be posted to a thread: keys are handles of this process and stay in it. */
 export type SealedEntries = {
   entries: { row: EntryRow; payloads: SealedPayload[] }[]
-  /** By name; a destroyed key is missing. */
-  keys: ReadonlyMap<string, KeyObject>
+  /** By name. A destroyed key is not here; one that is gone without an entry, or does not open, is undefined. */
+  keys: ReadonlyMap<string, KeyObject | undefined>
   /** The last seq looked at; undefined when there was none. */
   last: number | undefined
 }
@@ -46,7 +46,6 @@ async function lastWithin(reads: ReadStore, [from, to]: [number, number], names:
   return to
 }
 
-/** @throws Fault STORE_CORRUPT when a key is missing, and no entry says that it was destroyed */
 export async function readSealed(reads: ReadStore, dataKeys: DataKeys, query: SealedQuery): Promise<SealedEntries> {
   const { after, upTo, limit, ids, names } = query
   const found = (await reads.entries(after + 1, limit)).filter(({ seq }) => seq <= upTo)
@@ -55,15 +54,21 @@ export async function readSealed(reads: ReadStore, dataKeys: DataKeys, query: Se
   const wanted = found.filter(({ seq, id }) => seq <= (last ?? -1) && isId(ids, id ?? ''))
   const [from, to] = [wanted[0]?.seq, wanted.at(-1)?.seq]
   const bySeq = new Map<number, SealedPayload[]>(wanted.map(({ seq }) => [seq, []]))
-  const keys = new Map<string, KeyObject>()
-  const missing = new Set<string>()
+  const keys = new Map<string, KeyObject | undefined>()
+  const destroyed = new Set<string>()
   for (const { seq, ...payload } of from === undefined || to === undefined ? [] : await reads.payloads(from, to, names)) {
     const { subject } = payload
     bySeq.get(seq)?.push(payload)
-    if (keys.has(subject) || missing.has(subject)) continue
-    const key = await dataKeys.find(subject)
-    if (key) keys.set(subject, key)
-    else missing.add(subject)
+    if (keys.has(subject) || destroyed.has(subject)) continue
+    try {
+      const key = await dataKeys.find(subject)
+      if (key) keys.set(subject, key)
+      else destroyed.add(subject)
+    } catch (error) {
+      // One key that somebody took away must not keep the others from being looked at.
+      if (!(error instanceof Fault && error.code === 'STORE_CORRUPT')) throw error
+      keys.set(subject, undefined)
+    }
   }
   return { entries: wanted.map((row) => ({ row, payloads: bySeq.get(row.seq) ?? [] })), keys, last }
 }
@@ -134,8 +139,9 @@ export function openSealed({ row, payloads }: SealedEntries['entries'][number], 
       const stored = payloads.find((one) => one.name.split(' ').includes(name))
       if (!stored) throw new Fault('STORE_CORRUPT', `the payload ${name} of entry ${seq} is missing`)
       checkKey(stored, { seq, body })
+      if (!keys.has(stored.subject)) return undefined
       const key = keys.get(stored.subject)
-      if (!key) return undefined
+      if (!key) throw new Fault('STORE_CORRUPT', `the key of the payload ${name} of entry ${seq} is gone, and no entry says why`)
       const plain = opened.get(stored) ?? openTogether(key, stored, { seq, body })
       opened.set(stored, plain)
       return readTogether(plain, stored.name, commitments, name, seq)
