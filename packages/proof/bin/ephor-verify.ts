@@ -93,13 +93,13 @@ function keyInBundle(text: string): string {
   throw new Usage('the bundle names no key that can be read; pass the verifier key with --vkey')
 }
 
-async function evidence(text: string, values: Values): Promise<Answer> {
+async function evidence(text: string, values: Values, file: string): Promise<Answer> {
   const vkey = values.vkey === undefined ? keyInBundle(text) : await givenKey(values.vkey)
   const witnesses = await trusted(values)
   const progress = showProgress('entries')
   const verdict = await verifyEvidence(text, { vkey, ...witnesses, progress: progress.at }).finally(progress.end)
   const keyFrom = values.vkey === undefined ? 'bundle' : 'given'
-  const notes = { keyFrom, witnesses: witnesses.witnesses.length > 0 } as const
+  const notes = { keyFrom, witnesses: witnesses.witnesses.length > 0, file } as const
   return { verdict, words: verdict.ok ? evidenceWords(verdict, notes) : refusalWords(verdict), more: { keyFrom } }
 }
 
@@ -114,7 +114,7 @@ async function verify(target: string, kind: Kind | undefined, values: Values): P
     if (name in values && !TAKES[found].includes(name))
       throw new Usage(`--${name} has no meaning for ${found === 'entry' ? 'an' : 'a'} ${found}`)
   if (text === undefined) return { kind: found, ...(await log(target, values)) }
-  return { kind: found, ...(await { receipt, entry, evidence }[found as 'receipt'](text, values)) }
+  return { kind: found, ...(await { receipt, entry, evidence }[found as 'evidence'](text, values, target)) }
 }
 
 /** @returns the exit code */

@@ -1,4 +1,5 @@
 /** What `ephor-verify` says of each kind of thing that it is given, and of what it can't say. */
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -6,7 +7,7 @@ import { beforeEach, expect, test, vi } from 'vitest'
 import { fromBase64, toHex, utf8 } from '../src/bytes.ts'
 import { formatCosignerKey, makeCosignerKey, signCosignature } from '../src/cosignature.ts'
 import { signEvidence } from '../src/evidence.ts'
-import { bodies, body, evidenceOf, makeEvidence, makeLog, revocation, rotation, testKey } from '../src/log.fixture.ts'
+import { bodies, body, evidenceOf, makeEvidence, makeLog, revocation, rotation, stampOf, testKey } from '../src/log.fixture.ts'
 import { leafHash } from '../src/merkle.ts'
 import { appendSignature, formatVerifierKey } from '../src/note.ts'
 import { formatTlogProof } from '../src/tlog-proof.ts'
@@ -121,6 +122,14 @@ test('an evidence bundle verifies for who holds an older key, and says what it l
   const { code, text } = await verify(whole, '--vkey', oldKey)
   expect([code, text]).toEqual([0, expect.stringContaining('No entry of the range is missing.')])
   expect((await verify(whole)).text).toContain('the verifier key came from the bundle itself')
+  const stamps = { ...predicate, timestamps: [await stampOf(files, 15, old)] }
+  const file = write("it's stamped.json", JSON.stringify(await signEvidence(stamps, log.sign)))
+  const stamped = (await verify(file, '--vkey', vkey)).text
+  expect(stamped).toContain('openssl ts -verify -in 15.tsr -data 15.checkpoint -CAfile authority.pem')
+  const [line = ''] = /jq .*checkpoint.*(?= >)/.exec(stamped) ?? []
+  // Only quoting is the shell's here, so that this runs where jq is missing too.
+  const words = spawnSync('sh', ['-c', `printf '%s\\n' ${line.split('|')[0]}`], { encoding: 'utf8' })
+  expect(words.stdout.split('\n')).toEqual(['jq', '-r', '.payload', file, ''])
   const some = { ...predicate, entries: predicate.entries.slice(1, 3), filter: { agent: 'agt_1' } }
   const selection = await verify('evidence', write('some.json', JSON.stringify(await signEvidence(some, log.sign))), '--vkey', vkey)
   expect(selection.text).toContain('A selection, by agent=agt_1.')

@@ -106,11 +106,23 @@ export function entryWords(
   ]
 }
 
+/** How to take the time stamps out of a bundle, and hold them against the authority's certificate. */
+function timestampWords(sizes: readonly number[], file: string): string[] {
+  const quoted = `'${plain(file).replaceAll("'", String.raw`'\''`)}'`
+  const take = (i: number, member: string) => `jq -r .payload ${quoted} | base64 -d | jq -j '.predicate.timestamps[${i}].${member}'`
+  return sizes.flatMap((size, i) => [
+    `- the time stamp over the first ${number(size)} entries of the log, by which they existed. With the certificate of its authority:`,
+    `    ${take(i, 'checkpoint')} > ${size}.checkpoint`,
+    `    ${take(i, 'token')} | base64 -d > ${size}.tsr`,
+    `    openssl ts -verify -in ${size}.tsr -data ${size}.checkpoint -CAfile authority.pem`,
+  ])
+}
+
 export function evidenceWords(
   verdict: EvidenceVerdict & { ok: true },
-  { keyFrom, witnesses }: { keyFrom: 'given' | 'bundle'; witnesses: boolean },
+  { keyFrom, witnesses, file }: { keyFrom: 'given' | 'bundle'; witnesses: boolean; file: string },
 ): string[] {
-  const { origin, size, root, range, filter, complete, entries, types, keys, erasures } = verdict
+  const { origin, size, root, range, filter, complete, entries, types, keys, erasures, timestamps } = verdict
   const times =
     range.since === undefined && range.until === undefined
       ? ''
@@ -138,6 +150,7 @@ export function evidenceWords(
       ...(complete ? [] : ['- that no other entry of the range belongs to the selection;']),
       '- the entries outside the range, and that no key was changed or revoked but as the bundle says;',
       ...(witnesses ? [] : [ONE_VIEW]),
+      ...timestampWords(timestamps, file),
     ]),
   ]
 }

@@ -4,7 +4,7 @@ import { fromUtf8, toBase64, toHex, utf8 } from './bytes.ts'
 import { signDsse } from './dsse.ts'
 import { evidencePayload, EVIDENCE_PAYLOAD_TYPE, signEvidence } from './evidence.ts'
 import type { EvidencePredicate } from './evidence.ts'
-import { bodies, body, evidenceOf, makeEvidence, makeLog, revocation, rotation, testKey } from './log.fixture.ts'
+import { bodies, body, evidenceOf, makeEvidence, makeLog, revocation, rotation, stampOf, testKey } from './log.fixture.ts'
 import { leafHash } from './merkle.ts'
 import { formatVerifierKey } from './note.ts'
 import { fromBase64 } from './bytes.ts'
@@ -50,6 +50,26 @@ test('a selection verifies as one, with its filter and without a word on what wa
     filter: { agent: 'agt_1' },
     entries: some.length,
   })
+})
+
+test('a time stamp over an earlier checkpoint of the same log is listed, and one over anything else is refused', async () => {
+  const stamp = await stampOf(files, 40, old)
+  await expect(verify({ timestamps: [stamp] })).resolves.toMatchObject({ ok: true, timestamps: [40] })
+  await expect(verify()).resolves.toMatchObject({ ok: true, timestamps: [] })
+  const other = makeLog(bodies(40), log)
+  const last = await stampOf(files, 303, log)
+  for (const wrong of [
+    { ...stamp, checkpoint: fromUtf8(other.get('checkpoint') as Uint8Array) },
+    { ...stamp, checkpoint: stamp.checkpoint.replace(NAME, 'example.com/other') },
+    { ...stamp, checkpoint: 'x' },
+    { ...stamp, proof: [] },
+    { ...stamp, proof: ['?'] },
+    { ...stamp, token: '?' },
+    { ...last, checkpoint: last.checkpoint.replace('\n303\n', '\n304\n') },
+    await stampOf(files, 0, log),
+  ])
+    await expect(verify({ timestamps: [wrong] })).resolves.toMatchObject({ ok: false, fault: 'PROOF_INVALID', where: 'time stamp 0' })
+  await expect(verify({ timestamps: [{ checkpoint: '' }] as never })).resolves.toMatchObject({ ok: false, fault: 'EVIDENCE_INVALID' })
 })
 
 test('erasures in a bundle are listed', async () => {

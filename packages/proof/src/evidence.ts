@@ -16,6 +16,19 @@ export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
 /** `body`: the entry's text, exactly. `proof`: its inclusion proof in the checkpoint's tree (RFC 6962 section 2.1.1), each hash in base64. */
 export type EvidenceEntry = { seq: number; body: string; proof: string[] }
 
+/**
+ * An RFC 3161 time stamp over an earlier checkpoint of the log: what it covers existed by then, also for who does not trust
+ * the server's clock.
+ */
+export type EvidenceTimestamp = {
+  /** The note that was stamped, to the byte. */
+  checkpoint: string
+  /** DER of the TimeStampResp, in base64. */
+  token: string
+  /** That the bundle's checkpoint continues it: a consistency proof (RFC 6962 section 2.1.2), each hash in base64. */
+  proof: string[]
+}
+
 export type EvidencePredicate = {
   /** The log's name. */
   origin: string
@@ -34,6 +47,8 @@ export type EvidencePredicate = {
   filter?: Record<string, string>
   /** In order of place, each once. */
   entries: EvidenceEntry[]
+  /** In order of size. Absent where there are none. */
+  timestamps?: EvidenceTimestamp[]
 }
 
 /** The statement's canonical text, as it is signed. Its one subject is the checkpoint's note, by the SHA-256 of its bytes. */

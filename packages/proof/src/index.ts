@@ -20,7 +20,7 @@ export { dssePreAuth, parseDsse, readDssePayload, signDsse, verifyDsse } from '.
 export type { DsseEnvelope } from './dsse.ts'
 export type { Sign } from './ed25519.ts'
 export { EVIDENCE_PAYLOAD_TYPE, EVIDENCE_PREDICATE_TYPE, evidencePayload, signEvidence } from './evidence.ts'
-export type { EvidenceEntry, EvidencePredicate } from './evidence.ts'
+export type { EvidenceEntry, EvidencePredicate, EvidenceTimestamp } from './evidence.ts'
 export {
   EMPTY_ROOT,
   foldSubtrees,

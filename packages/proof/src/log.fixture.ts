@@ -3,9 +3,9 @@ import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { fromUtf8, toBase64, utf8 } from './bytes.ts'
 import { canonicalize } from './canonicalize.ts'
 import { readCheckpoint, signCheckpoint } from './checkpoint.ts'
-import type { EvidenceEntry, EvidencePredicate } from './evidence.ts'
+import type { EvidenceEntry, EvidencePredicate, EvidenceTimestamp } from './evidence.ts'
 import { rotationStatement } from './key-chain.ts'
-import { leafHash, makeInclusion } from './merkle.ts'
+import { EMPTY_ROOT, foldSubtrees, leafHash, makeConsistency, makeInclusion, subtreesOf } from './merkle.ts'
 import { formatVerifierKey, makeVerifierKey } from './note.ts'
 import { decodeBundle, encodeBundle, tilePath, tileReader, tilesOf, TILE_WIDTH, TileWriter } from './tiles.ts'
 import type { TilePlace } from './tiles.ts'
@@ -66,6 +66,16 @@ export async function evidenceOf(files: Map<string, Uint8Array>, seq: number): P
   const read = (place: TilePlace) => Promise.resolve(files.get(tilePath(place)) as Uint8Array)
   const hashes = await makeInclusion(seq, size, tileReader(size, read))
   return { seq, body: entriesOf(files)[seq] as string, proof: hashes.map(toBase64) }
+}
+
+/** What a bundle says of a time stamp over the first `size` entries; the token is none. */
+export async function stampOf(files: Map<string, Uint8Array>, size: number, log: TestKey): Promise<EvidenceTimestamp> {
+  const whole = readCheckpoint(files.get('checkpoint') as Uint8Array).size
+  const read = tileReader(whole, (place) => Promise.resolve(files.get(tilePath(place)) as Uint8Array))
+  const root = size === 0 ? EMPTY_ROOT : foldSubtrees(await read(subtreesOf(0, size)))
+  const proof = await makeConsistency(size, whole, read)
+  const checkpoint = signCheckpoint({ size, root }, log.key, log.sign)
+  return { checkpoint, token: toBase64(utf8('token')), proof: proof.map(toBase64) }
 }
 
 function entriesOf(files: Map<string, Uint8Array>): string[] {

@@ -6,6 +6,7 @@ import type { Erasure } from './check-body.ts'
 import { parseCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { parseDsse, readDssePayload, verifyDsse } from './dsse.ts'
+import { requireStamped } from './evidence-timestamps.ts'
 import { EVIDENCE_PAYLOAD_TYPE, EVIDENCE_PREDICATE_TYPE, STATEMENT_TYPE } from './evidence.ts'
 import type { EvidenceEntry, EvidencePredicate } from './evidence.ts'
 import { isKeyEntry, periodOf, readKeyChain } from './key-chain.ts'
@@ -42,6 +43,8 @@ export type EvidenceVerdict =
       types: Record<string, number>
       keys: KeyPeriod[]
       erasures: Erasure[]
+      /** RFC 3161 time stamps that were not checked here, by how many entries of the log they are over. */
+      timestamps: number[]
     } & Witnessed)
   | Refusal
 
@@ -158,6 +161,7 @@ async function verify(text: string, options: EvidenceOptions): Promise<EvidenceV
     throw new Wrong('SIGNATURE_INVALID', 'envelope', `The envelope is not to be trusted: ${(error as Error).message}.`)
   }
   requireRange(evidence, checkpoint.size)
+  const timestamps = requireStamped(evidence, checkpoint)
   const { types, erasures } = checkEntries(evidence, checkpoint, options)
   const { origin, range, filter, entries } = evidence
   return {
@@ -173,6 +177,7 @@ async function verify(text: string, options: EvidenceOptions): Promise<EvidenceV
     keys: keys.map(periodOf),
     ...(await requireWitnesses(evidence.checkpoint, witnesses, keys)),
     erasures,
+    timestamps,
   }
 }
 

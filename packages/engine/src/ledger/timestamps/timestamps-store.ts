@@ -21,6 +21,20 @@ export const readTimestamp = (store: Store, size: number): Promise<TimestampRow 
 export const lastTimestamp = (store: Store): Promise<{ size: number; at: number } | undefined> =>
   rows(store).select(['size', 'at']).orderBy('size', 'desc').limit(1).executeTakeFirst()
 
+/**
+ * The first over at least `end` entries: the earliest word that all of them were there. If there is none yet, the last that is
+ * over some from `first` on.
+ * @param size of the log: later ones are not of it
+ */
+export async function stampOver(
+  store: Store,
+  { first, end, size }: { first: number; end: number; size: number },
+): Promise<TimestampRow | undefined> {
+  const stamps = rows(store).select(['size', 'at', 'note', 'token']).where('size', '<=', size)
+  const whole = await stamps.where('size', '>=', end).orderBy('size').limit(1).executeTakeFirst()
+  return whole ?? (await stamps.where('size', '>', first).orderBy('size', 'desc').limit(1).executeTakeFirst())
+}
+
 /** In order of size. `after`: the size before the first wanted. */
 export const listTimestamps = (store: Store, after: number, limit: number): Promise<{ size: number; at: number }[]> =>
   rows(store).select(['size', 'at']).where('size', '>', after).orderBy('size').limit(limit).execute()

@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { makeLog, systemClock } from '@ephor/engine/kernel'
-import { readCheckpoint, utf8 } from '@ephor/proof'
+import { canonicalize, readCheckpoint, utf8, verifyEvidence } from '@ephor/proof'
+import type { EvidencePredicate } from '@ephor/proof'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { appendMany, openWorld } from '../ledger.fixture.ts'
 import { httpAuthority, readAnchors } from './http-authority.ts'
@@ -164,5 +165,28 @@ describe.skipIf(!hasOpenssl)('with openssl', () => {
     expect(asked).toBe(3)
     for (const path of ['timestamps/13.tsr', 'timestamps/012.tsr', 'timestamps/../x', '12.tsr'])
       expect(await world.ledger.file(path)).toBeUndefined()
+    for (const one of keepers) await one.close()
+    // Evidence has the first that is over its whole range, or the last that is over some of it.
+    await appendMany(world.ledger, 2, 'unstamped')
+    const stampsOf = async (start: number, end: number) => {
+      const found = (await world.ledger.list({ after: start - 1, limit: end - start })).map(({ seq, body }) => ({
+        seq,
+        text: canonicalize(body),
+      }))
+      const bundle = JSON.stringify(await world.ledger.evidence({ range: { first: start, end }, entries: found }))
+      const { vkey } = await world.ledger.keys.list().then(([key]) => key as { vkey: string })
+      return { bundle, verdict: await verifyEvidence(bundle, { vkey }) }
+    }
+    expect((await stampsOf(0, 7)).verdict).toMatchObject({ ok: true, timestamps: [first?.size] })
+    expect((await stampsOf(3, 14)).verdict).toMatchObject({ ok: true, timestamps: [12] })
+    expect((await stampsOf(12, 14)).verdict).toMatchObject({ ok: true, timestamps: [] })
+    const { bundle } = await stampsOf(0, 14)
+    const { predicate } = JSON.parse(Buffer.from((JSON.parse(bundle) as { payload: string }).payload, 'base64').toString()) as {
+      predicate: EvidencePredicate
+    }
+    const [stamp] = predicate.timestamps ?? []
+    writeFileSync(join(folder, 'in.tsr'), Buffer.from(stamp?.token ?? '', 'base64'))
+    writeFileSync(join(folder, 'in.checkpoint'), stamp?.checkpoint ?? '')
+    expect(openssl(folder, 'ts', '-verify', '-data', 'in.checkpoint', '-in', 'in.tsr', '-CAfile', 'ca.pem')).toContain('OK')
   })
 })
