@@ -99,7 +99,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     const registry = await openRegistry({ store, ledger, clock })
     const vault = await openVault({ store, ledger, clock, kek: keys.kek })
     const isAgent = (id: string) => registry.agent(id)?.state === 'active'
-    const identity = await openIdentity({ store, ledger, keys, clock, origin: origins.own, origins: origins.others, isAgent })
+    const identity = await openIdentity({ store, ledger, keys, clock, origin: origins.own, origins: origins.others, isAgent, log })
     const policy = await openPolicy({
       folder: settings.policyFolder,
       world: worldOf({ registry, identity }),

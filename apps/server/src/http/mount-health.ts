@@ -2,6 +2,7 @@
 import { healthOperations } from '@ephor/contract'
 import type { Backtests } from '@ephor/engine/backtests'
 import { isoTime, mount } from '@ephor/engine/kernel'
+import type { Identity } from '@ephor/engine/identity'
 import type { Ledger } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
 import type { FastifyInstance } from 'fastify'
@@ -15,6 +16,7 @@ type Rooms = {
   backtests: Pick<Backtests, 'drift'>
   outward: { warnings(): Promise<string[]> }
   witnessing: { warnings(): string[] }
+  identity: Pick<Identity, 'refused'>
 }
 
 async function driftOf({ backtests }: Rooms): Promise<string[]> {
@@ -26,7 +28,14 @@ async function driftOf({ backtests }: Rooms): Promise<string[]> {
 }
 
 async function warningsOf(rooms: Rooms): Promise<string[]> {
-  return [...(await driftOf(rooms)), ...(await rooms.outward.warnings().catch(() => [])), ...rooms.witnessing.warnings()]
+  const refused = rooms.identity.refused().length
+  const tampered = `STORE_CORRUPT: rows of people, credentials or sessions are not what the ledger says and do not act (${refused}); ephor ledger check names them`
+  return [
+    ...(refused > 0 ? [tampered] : []),
+    ...(await driftOf(rooms)),
+    ...(await rooms.outward.warnings().catch(() => [])),
+    ...rooms.witnessing.warnings(),
+  ]
 }
 
 /** Anyone may ask, so the reasons say what is wrong and nothing of what is inside. */

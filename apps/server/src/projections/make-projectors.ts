@@ -1,4 +1,5 @@
 /** The checks of all rooms, one line a room: what a table must be, by the ledger. */
+import type { Identity } from '@ephor/engine/identity'
 import type { Store } from '@ephor/engine/kernel'
 import type { Ledger, Projector } from '@ephor/engine/ledger'
 import type { Registry } from '@ephor/engine/registry'
@@ -7,9 +8,10 @@ export type ProjectedRooms = {
   store: Store
   ledger: Ledger
   registry: Pick<Registry, 'projector'>
+  identity: Pick<Identity, 'projector'>
 }
 
 /** Fresh ones, for one pass. */
-export function makeProjectors({ registry }: ProjectedRooms): Projector[] {
-  return [registry.projector()]
+export function makeProjectors({ registry, identity }: ProjectedRooms): Projector[] {
+  return [registry.projector(), identity.projector()]
 }

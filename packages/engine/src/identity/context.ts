@@ -3,9 +3,8 @@ import { Fault } from '@ephor/contract'
 import type { Clock, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
 import type { Known } from './known.ts'
-import type { KnownCredential, KnownSession } from './store.ts'
+import type { KnownCredential, KnownPerson, KnownSession } from './store.ts'
 import type { Tokens } from './tokens.ts'
-import type { Person } from './types.ts'
 
 /** What the room does by itself, such as adding the first person. */
 export const SYSTEM = 'system'
@@ -19,12 +18,16 @@ export type Context = {
   origin: string
   isAgent: (id: string) => boolean
   /** By id. Changed only after the unit that changes the row is durable. */
-  people: Known<Person>
+  people: Known<KnownPerson>
   credentials: Known<KnownCredential>
   /** Hash of a secret to the id of its credential, revoked ones too. */
   credentialIds: Known<string>
   /** Open sessions by the hash of their secret. */
   sessions: Known<KnownSession>
+  /** Rows that the ledger confirmed, canonical, by table and id. A write of ours takes the row out. */
+  confirmed: Map<string, string>
+  /** These rows of a table are not what the ledger says, all others are: logged, and shown until they are right. */
+  refuse(table: string, keys: readonly string[]): void
   /** Told after people or their groups have changed. */
   listeners: Set<() => void>
 }
@@ -35,7 +38,7 @@ export function requireOperator({ people }: Context, by: string): void {
 }
 
 /** @throws Fault NOT_FOUND. */
-export function requirePerson({ people }: Context, id: string): Person {
+export function requirePerson({ people }: Context, id: string): KnownPerson {
   const person = people.get(id)
   if (!person) throw new Fault('NOT_FOUND', `no person ${id.slice(0, 40)}`)
   return person

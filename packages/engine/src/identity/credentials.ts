@@ -4,6 +4,9 @@ import type { EntryDraft } from '@ephor/engine/ledger'
 import { calculateJwkThumbprint } from 'jose'
 import { requireOperator, requirePerson, SYSTEM } from './context.ts'
 import type { Context } from './context.ts'
+import { reloadCredentials } from './load.ts'
+import { retryOnConflict } from './retry-on-conflict.ts'
+import { credentialClaim } from './rows.ts'
 import { hashSecret, makeSecret } from './secrets.ts'
 import { insertCredential, markRevoked, updateSecret } from './store.ts'
 import type { KnownCredential } from './store.ts'
@@ -12,7 +15,7 @@ import type { Credential, Identity } from './types.ts'
 type CredentialsPart = Pick<Identity, 'issueCredential' | 'registerKey' | 'rotateCredential' | 'revokeCredential' | 'credentials'>
 
 function publicView(known: KnownCredential): Credential {
-  const { secretHash: _, publicX: __, ...credential } = known
+  const { secretHash: _, publicX: __, version: ___, ...credential } = known
   return credential
 }
 
@@ -29,14 +32,23 @@ export function makeCredentials(context: Context): CredentialsPart {
     if (!context.isAgent(agent)) throw new Fault('AGENT_UNKNOWN', `no agent ${agent.slice(0, 40)} is registered`)
     if (onBehalfOf !== undefined) requirePerson(context, onBehalfOf)
     const id = clock.id('crd')
-    return { id, agent, kind, state: 'active', issuedAt: clock.now(), ...(onBehalfOf === undefined ? {} : { onBehalfOf }) }
+    return { id, agent, kind, state: 'active', issuedAt: clock.now(), version: 1, ...(onBehalfOf === undefined ? {} : { onBehalfOf }) }
+  }
+
+  function keep(credential: KnownCredential): void {
+    context.confirmed.delete(`identity_credential/${credential.id}`)
+    credentials.set(credential.id, credential)
   }
 
   async function insert(credential: KnownCredential, type: EntryDraft['type'], by: string): Promise<void> {
     const { id, agent, onBehalfOf, thumbprint } = credential
     const about = { ...(onBehalfOf === undefined ? {} : { onBehalfOf }), ...(thumbprint === undefined ? {} : { thumbprint }) }
-    await ledger.append({ changes: [insertCredential(credential)], entries: [{ type, body: { credential: id, agent, by, ...about } }] })
-    credentials.set(id, credential)
+    const { entry, row } = credentialClaim(credential)
+    await ledger.append({
+      changes: [insertCredential(credential)],
+      entries: [{ type, id: entry, body: { credential: id, agent, by, ...about, row } }],
+    })
+    keep(credential)
     if (credential.secretHash !== undefined) credentialIds.set(credential.secretHash, id)
   }
 
@@ -64,34 +76,46 @@ export function makeCredentials(context: Context): CredentialsPart {
 
     async rotateCredential(id, by) {
       requireOperator(context, by)
-      const { agent, kind, state, secretHash } = find(id)
+      const before = find(id)
+      const { agent, kind, state, secretHash } = before
       if (state === 'revoked') throw new Fault('CREDENTIAL_REVOKED', `${id} is revoked`)
       if (kind === 'key' || secretHash === undefined)
         throw new Fault('REQUEST_INVALID', 'a key is not rotated: register the new one, then revoke this one')
       const secret = makeSecret('eph')
-      const [next, now] = [hashSecret(secret), clock.now()]
+      const next = hashSecret(secret)
+      const credential: KnownCredential = { ...before, secretHash: next, rotatedAt: clock.now(), version: before.version + 1 }
+      const { entry, row } = credentialClaim(credential)
       await ledger.append({
-        changes: [updateSecret(id, secretHash, next, now)],
-        entries: [{ type: 'credential.rotated', body: { credential: id, agent, by } }],
+        changes: [updateSecret(credential)],
+        entries: [{ type: 'credential.rotated', id: entry, body: { credential: id, agent, by, row } }],
       })
-      const credential = { ...find(id), secretHash: next, rotatedAt: now }
-      credentials.set(id, credential)
+      keep(credential)
       credentialIds.delete(secretHash)
       credentialIds.set(next, id)
       return { id, credential: publicView(credential), secret }
     },
 
     async revokeCredential(id, by) {
-      const { agent } = find(id)
+      find(id)
       // Stopping an agent is for every person, not for the operator alone.
       if (by !== SYSTEM) requirePerson(context, by)
-      const now = clock.now()
-      await ledger.append({
-        changes: [markRevoked(id, now)],
-        entries: [{ type: 'credential.revoked', body: { credential: id, agent, by } }],
-      })
-      const revoked: KnownCredential = { ...find(id), state: 'revoked', revokedAt: now }
-      credentials.set(id, revoked)
+      const revoked = await retryOnConflict(
+        async () => {
+          const before = find(id)
+          const after: KnownCredential = { ...before, state: 'revoked', revokedAt: clock.now(), version: before.version + 1 }
+          const { entry, row } = credentialClaim(after)
+          await ledger.append({
+            changes: [markRevoked(after)],
+            entries: [{ type: 'credential.revoked', id: entry, body: { credential: id, agent: before.agent, by, row } }],
+          })
+          return after
+        },
+        async () => {
+          await reloadCredentials(context)
+          if (find(id).state === 'revoked') throw new Fault('CONFLICT', `${id} is revoked already`)
+        },
+      )
+      keep(revoked)
       return publicView(revoked)
     },
 

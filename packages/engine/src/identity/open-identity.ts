@@ -1,6 +1,7 @@
 /** Opens the room: loads what it knows into memory, makes the first person, and puts the halves together. */
-import type { Clock, Keys, Store } from '@ephor/engine/kernel'
+import type { Clock, Keys, Logger, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
+import { adoptRows } from './adopt.ts'
 import { makeAuthenticate } from './authenticate.ts'
 import type { Context } from './context.ts'
 import { makeCredentials } from './credentials.ts'
@@ -9,6 +10,8 @@ import { issueToken } from './issue-token.ts'
 import { ensureOperator, makePeople } from './people.ts'
 import { Known } from './known.ts'
 import { follow, loadAll } from './load.ts'
+import { identityProjector } from './projector.ts'
+import { makeRefusals } from './refusals.ts'
 import { makeTokens } from './tokens.ts'
 import type { Identity } from './types.ts'
 
@@ -23,11 +26,14 @@ export type IdentityOptions = {
   origins?: readonly string[]
   /** True for an agent that is registered and not retired: the registry knows, and it is no neighbour of ours. */
   isAgent: (id: string) => boolean
+  /** Told of rows that the ledger does not confirm. */
+  log?: Pick<Logger, 'error'>
 }
 
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
   const { store, ledger, clock, keys, origin, isAgent } = options
   const tokens = await makeTokens(keys, origin)
+  const refusals = makeRefusals(options.log)
   const context: Context = {
     store,
     ledger,
@@ -39,8 +45,11 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     credentials: new Known(),
     credentialIds: new Known(),
     sessions: new Known(),
+    confirmed: new Map(),
+    refuse: (table, keys) => refusals.set(table, keys),
     listeners: new Set(),
   }
+  await adoptRows(context)
   await loadAll(context)
   const operator = await ensureOperator(context)
   const identify = makeIdentify(context, operator)
@@ -49,6 +58,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     operator,
     origins,
     identify,
+    refused: () => refusals.all(),
+    projector: () => identityProjector(store),
     follow: (entry) => follow(context, entry),
     authenticate: makeAuthenticate(identify, origins),
     ...makeCredentials(context),

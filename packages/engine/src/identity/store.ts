@@ -1,11 +1,20 @@
 /** The rows of identity: what is read at the start and the changes that its units write. */
 import type { FaultCode } from '@ephor/contract'
 import type { Change, Migrations, SqlValue, Store } from '@ephor/engine/kernel'
-import type { Credential, Person } from './types.ts'
+import type { Credential, Person, Session } from './types.ts'
 
 export const identityMigrations: Migrations = { room: 'identity', folder: new URL('./migrations/', import.meta.url) }
 
-type PersonRow = { tenant: string; id: string; name: string; groups: string; operator: number; added_at: number }
+type PersonRow = {
+  tenant: string
+  id: string
+  name: string
+  groups: string
+  operator: number
+  added_at: number
+  version: number
+  salt: string
+}
 type CredentialRow = {
   tenant: string
   id: string
@@ -19,8 +28,17 @@ type CredentialRow = {
   issued_at: number
   rotated_at: number | null
   revoked_at: number | null
+  version: number
 }
-type LinkRow = { tenant: string; id: string; code_hash: string; person: string; expires_at: number; spent_at: number | null }
+type LinkRow = {
+  tenant: string
+  id: string
+  code_hash: string
+  person: string
+  expires_at: number
+  spent_at: number | null
+  version: number
+}
 type SessionRow = {
   tenant: string
   id: string
@@ -29,8 +47,10 @@ type SessionRow = {
   opened_at: number
   expires_at: number
   closed_at: number | null
+  version: number
+  link: string | null
 }
-type Tables = {
+export type Tables = {
   identity_person: PersonRow
   identity_credential: CredentialRow
   identity_link: LinkRow
@@ -38,12 +58,15 @@ type Tables = {
 }
 
 /** A credential with what checks it: the hash of its secret, or its public key. */
-export type KnownCredential = Credential & { secretHash?: string; publicX?: string }
+export type KnownCredential = Credential & { secretHash?: string; publicX?: string; version: number }
 
 /** An open session with the hash of its secret. `seenAt` lives in memory alone: after a restart it is the time of opening. */
-export type KnownSession = { id: string; person: string; openedAt: number; expiresAt: number; secretHash: string; seenAt: number }
+export type KnownSession = Session & { secretHash: string; link: string; seenAt: number }
 
-export type KnownLink = { id: string; codeHash: string; person: string; expiresAt: number; spent: boolean }
+export type KnownLink = { id: string; codeHash: string; person: string; expiresAt: number; spentAt?: number }
+
+/** What the ledger needs of a person beside what everybody sees. `salt`: 32 hexadecimal digits. */
+export type KnownPerson = Person & { version: number; salt: string }
 
 function toCredential(row: CredentialRow): KnownCredential {
   return {
@@ -52,6 +75,7 @@ function toCredential(row: CredentialRow): KnownCredential {
     kind: row.kind,
     state: row.state,
     issuedAt: row.issued_at,
+    version: row.version,
     ...(row.secret_hash === null ? {} : { secretHash: row.secret_hash }),
     ...(row.public_x === null ? {} : { publicX: row.public_x }),
     ...(row.thumbprint === null ? {} : { thumbprint: row.thumbprint }),
@@ -61,7 +85,7 @@ function toCredential(row: CredentialRow): KnownCredential {
   }
 }
 
-export async function loadPeople(store: Store): Promise<Person[]> {
+export async function loadPeople(store: Store): Promise<KnownPerson[]> {
   const rows = await store
     .reader<Tables>()
     .selectFrom('identity_person')
@@ -75,6 +99,8 @@ export async function loadPeople(store: Store): Promise<Person[]> {
     groups: JSON.parse(row.groups) as string[],
     operator: row.operator === 1,
     addedAt: row.added_at,
+    version: row.version,
+    salt: row.salt,
   }))
 }
 
@@ -89,7 +115,7 @@ export async function loadCredentials(store: Store): Promise<KnownCredential[]> 
   return rows.map(toCredential)
 }
 
-/** The sessions that are neither closed nor past their absolute end at `now`. */
+/** The sessions that are neither closed nor past their absolute end at `now`. One from before entries said by which link ends here. */
 export async function loadSessions(store: Store, now: number): Promise<KnownSession[]> {
   const rows = await store
     .reader<Tables>()
@@ -98,6 +124,7 @@ export async function loadSessions(store: Store, now: number): Promise<KnownSess
     .where('tenant', '=', store.tenant)
     .where('closed_at', 'is', null)
     .where('expires_at', '>', now)
+    .where('version', '=', 1)
     .execute()
   return rows.map((row) => ({
     id: row.id,
@@ -105,6 +132,7 @@ export async function loadSessions(store: Store, now: number): Promise<KnownSess
     openedAt: row.opened_at,
     expiresAt: row.expires_at,
     secretHash: row.secret_hash,
+    link: row.link ?? '',
     seenAt: row.opened_at,
   }))
 }
@@ -117,7 +145,14 @@ export async function findLink(store: Store, codeHash: string): Promise<KnownLin
     .where('tenant', '=', store.tenant)
     .where('code_hash', '=', codeHash)
     .executeTakeFirst()
-  return row && { id: row.id, codeHash, person: row.person, expiresAt: row.expires_at, spent: row.spent_at !== null }
+  if (!row || row.version !== 1) return undefined
+  return {
+    id: row.id,
+    codeHash,
+    person: row.person,
+    expiresAt: row.expires_at,
+    ...(row.spent_at === null ? {} : { spentAt: row.spent_at }),
+  }
 }
 
 /** A change that must touch one row, or the unit fails. */
@@ -125,27 +160,47 @@ function one(fault: FaultCode, sql: string, ...params: SqlValue[]): Change {
   return { sql, params, rows: 1, fault }
 }
 
-export function insertPerson(person: Person): Change {
+export function insertPerson(person: KnownPerson): Change {
   return one(
     'CONFLICT',
-    'INSERT INTO identity_person (tenant, id, name, groups, operator, added_at) VALUES (@tenant, ?, ?, ?, ?, ?)',
+    'INSERT INTO identity_person (tenant, id, name, groups, operator, added_at, version, salt) VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?)',
     person.id,
     person.name,
     JSON.stringify(person.groups),
     person.operator ? 1 : 0,
     person.addedAt,
+    person.version,
+    person.salt,
   )
 }
 
-export function updateGroups(id: string, groups: readonly string[]): Change {
-  return one('NOT_FOUND', 'UPDATE identity_person SET groups = ? WHERE tenant = @tenant AND id = ?', JSON.stringify(groups), id)
+/** Over the version that the caller saw, as all that follow. */
+export function updateGroups({ id, groups, version }: KnownPerson): Change {
+  return one(
+    'CONFLICT',
+    'UPDATE identity_person SET groups = ?, version = ? WHERE tenant = @tenant AND id = ? AND version = ?',
+    JSON.stringify(groups),
+    version,
+    id,
+    version - 1,
+  )
+}
+
+/** A row from before entries committed to rows gets its first version. */
+export function adoptPerson({ id, salt, version }: KnownPerson): Change {
+  const sql = 'UPDATE identity_person SET salt = ?, version = ? WHERE tenant = @tenant AND id = ? AND version = 0'
+  return one('CONFLICT', sql, salt, version, id)
+}
+
+export function adoptCredential({ id, version }: KnownCredential): Change {
+  return one('CONFLICT', 'UPDATE identity_credential SET version = ? WHERE tenant = @tenant AND id = ? AND version = 0', version, id)
 }
 
 export function insertCredential(credential: KnownCredential): Change {
   return one(
     'CONFLICT',
-    `INSERT INTO identity_credential (tenant, id, agent, kind, state, secret_hash, public_x, thumbprint, on_behalf_of, issued_at)
-     VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO identity_credential (tenant, id, agent, kind, state, secret_hash, public_x, thumbprint, on_behalf_of, issued_at, version)
+     VALUES (@tenant, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     credential.id,
     credential.agent,
     credential.kind,
@@ -155,34 +210,40 @@ export function insertCredential(credential: KnownCredential): Change {
     credential.thumbprint ?? null,
     credential.onBehalfOf ?? null,
     credential.issuedAt,
+    credential.version,
   )
 }
 
-/** Only from the hash that the caller saw: of two rotations at once, one is written. */
-export function updateSecret(id: string, from: string, to: string, at: number): Change {
+/** Of two rotations at once, one is written. */
+export function updateSecret({ id, secretHash, rotatedAt, version }: KnownCredential): Change {
   return one(
     'CONFLICT',
-    `UPDATE identity_credential SET secret_hash = ?, rotated_at = ? WHERE tenant = @tenant AND id = ? AND state = 'active' AND secret_hash = ?`,
-    to,
-    at,
+    `UPDATE identity_credential SET secret_hash = ?, rotated_at = ?, version = ?
+     WHERE tenant = @tenant AND id = ? AND state = 'active' AND version = ?`,
+    secretHash ?? null,
+    rotatedAt ?? null,
+    version,
     id,
-    from,
+    version - 1,
   )
 }
 
-export function markRevoked(id: string, at: number): Change {
+export function markRevoked({ id, revokedAt, version }: KnownCredential): Change {
   return one(
     'CONFLICT',
-    `UPDATE identity_credential SET state = 'revoked', revoked_at = ? WHERE tenant = @tenant AND id = ? AND state = 'active'`,
-    at,
+    `UPDATE identity_credential SET state = 'revoked', revoked_at = ?, version = ?
+     WHERE tenant = @tenant AND id = ? AND state = 'active' AND version = ?`,
+    revokedAt ?? null,
+    version,
     id,
+    version - 1,
   )
 }
 
 export function insertLink(link: KnownLink): Change {
   return one(
     'CONFLICT',
-    'INSERT INTO identity_link (tenant, id, code_hash, person, expires_at) VALUES (@tenant, ?, ?, ?, ?)',
+    'INSERT INTO identity_link (tenant, id, code_hash, person, expires_at, version) VALUES (@tenant, ?, ?, ?, ?, 1)',
     link.id,
     link.codeHash,
     link.person,
@@ -194,7 +255,7 @@ export function insertLink(link: KnownLink): Change {
 export function spendLink(id: string, at: number): Change {
   return one(
     'LINK_SPENT',
-    'UPDATE identity_link SET spent_at = ? WHERE tenant = @tenant AND id = ? AND spent_at IS NULL AND expires_at > ?',
+    'UPDATE identity_link SET spent_at = ?, version = 2 WHERE tenant = @tenant AND id = ? AND spent_at IS NULL AND expires_at > ?',
     at,
     id,
     at,
@@ -204,15 +265,17 @@ export function spendLink(id: string, at: number): Change {
 export function insertSession(session: KnownSession): Change {
   return one(
     'CONFLICT',
-    'INSERT INTO identity_session (tenant, id, secret_hash, person, opened_at, expires_at) VALUES (@tenant, ?, ?, ?, ?, ?)',
+    'INSERT INTO identity_session (tenant, id, secret_hash, person, opened_at, expires_at, version, link) VALUES (@tenant, ?, ?, ?, ?, ?, 1, ?)',
     session.id,
     session.secretHash,
     session.person,
     session.openedAt,
     session.expiresAt,
+    session.link,
   )
 }
 
 export function markClosed(id: string, at: number): Change {
-  return one('NOT_FOUND', 'UPDATE identity_session SET closed_at = ? WHERE tenant = @tenant AND id = ? AND closed_at IS NULL', at, id)
+  const sql = 'UPDATE identity_session SET closed_at = ?, version = 2 WHERE tenant = @tenant AND id = ? AND closed_at IS NULL'
+  return one('NOT_FOUND', sql, at, id)
 }

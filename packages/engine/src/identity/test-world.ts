@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Fault, makeId } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import { loadKeys, makeLog, sendFault } from '@ephor/engine/kernel'
-import type { Keys } from '@ephor/engine/kernel'
+import type { Keys, Store } from '@ephor/engine/kernel'
 import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
@@ -22,16 +22,18 @@ export type World = {
   folder: string
   identity: Identity
   ledger: Ledger
+  store: Store
   keys: Keys
   clock: { now(): number; move(ms: number): void }
   agents: Set<string>
   app(): FastifyInstance
-  /** Closes everything and opens it again on the same files. */
-  restart(): Promise<void>
+  /** Closes everything, lets `meanwhile` at the files, and opens it again. */
+  restart(meanwhile?: (folder: string) => unknown): Promise<void>
   end(): Promise<void>
 }
 
-export async function openWorld(origin: string = ORIGIN): Promise<World> {
+/** @param before what is there already when identity is opened for the first time */
+export async function openWorld(origin: string = ORIGIN, before?: (store: Store, ledger: Ledger) => Promise<unknown>): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'ephor-identity-'))
   const keys = loadKeys(join(folder, 'keys'))
   const log = makeLog('silent')
@@ -44,6 +46,8 @@ export async function openWorld(origin: string = ORIGIN): Promise<World> {
     const extension = ledgerExtension({ outside })
     const store = await openTestStore({ folder, migrations: [ledgerMigrations, identityMigrations], extension })
     const ledger = await openLedger({ store, keys, signer: fileSigner(keys.ledger), origin: 'ephor.test/log', clock, log, outside })
+    await before?.(store, ledger)
+    before = undefined
     const identity = await openIdentity({
       store,
       ledger,
@@ -67,6 +71,9 @@ export async function openWorld(origin: string = ORIGIN): Promise<World> {
     get ledger() {
       return opened.ledger
     },
+    get store() {
+      return opened.store
+    },
     keys,
     clock: { now: () => now, move: (ms) => void (now += ms) },
     agents,
@@ -77,8 +84,9 @@ export async function openWorld(origin: string = ORIGIN): Promise<World> {
       return app
     },
     folder,
-    async restart() {
+    async restart(meanwhile) {
       await close()
+      await meanwhile?.(folder)
       opened = await open()
     },
     async end() {

@@ -1,7 +1,7 @@
 /** The types of the identity room's door: credentials of agents, people, their sessions, warrants. */
 import type { Principal } from '@ephor/contract'
 import type { Authenticate } from '@ephor/engine/kernel'
-import type { Entry } from '@ephor/engine/ledger'
+import type { Entry, ProjectionDifference, Projector } from '@ephor/engine/ledger'
 import type { JWK } from 'jose'
 
 /** What an agent proves itself with. A `secret` is a long-lived local credential, a `key` a registered public key. */
@@ -72,6 +72,10 @@ export interface Identity {
    * @throws Fault UNAUTHENTICATED, TOKEN_EXPIRED, CREDENTIAL_REVOKED.
    */
   identify(bearer: string): Promise<Principal>
+  /** Credentials, people and sessions whose rows the ledger does not confirm: they do not act. */
+  refused(): ProjectionDifference[]
+  /** Says what the rows of this room should be. */
+  projector(): Projector
   /** Takes over what another replica wrote, of which this is the entry. */
   follow(entry: Entry): Promise<void>
   /**

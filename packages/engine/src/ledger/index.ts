@@ -1,6 +1,8 @@
 /** The ledger: what happened, in order, durable before it counts, provable to somebody who trusts neither us nor our database. */
 export type { Receipt } from '@ephor/proof'
 export { entryType } from './entry-type.ts'
+export { unconfirmedRows } from './confirm-rows.ts'
+export type { RowClaim } from './confirm-rows.ts'
 export { ledgerExtension } from './extension.ts'
 export type { LedgerExtensionOptions } from './extension.ts'
 export { toCloudEvent } from './exports/to-cloud-event.ts'

@@ -20,8 +20,8 @@ import { checkKey, commitmentsOf, openTogether, readSealed, readTogether } from 
 import type { Signer } from './signers/signer.ts'
 import { readStore } from './store.ts'
 import { stampedFile, stampedFiles } from './timestamps/stamped-files.ts'
-import { toEntry } from './to-entry.ts'
-import type { EntryDraft, Ledger } from './types.ts'
+import { isIntact, toEntry } from './to-entry.ts'
+import type { Entry, EntryDraft, Ledger } from './types.ts'
 import { recordRefused } from './witness/accept-at-start.ts'
 import type { AcceptedHistory } from './witness/accept-at-start.ts'
 import { openForks, withCosignatures } from './witness/forks.ts'
@@ -131,6 +131,8 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
       const row = await reads.entryById(id)
       return row && toEntry(row)
     },
+    findAll: async (ids) =>
+      new Map((await reads.entriesByIds(ids)).filter(isIntact).map((row): [string, Entry] => [row.id ?? '', toEntry(row)])),
     async read(seq) {
       const row = await reads.entry(seq)
       return row && toEntry(row)
@@ -155,7 +157,7 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
       return exportLedger(reads, { chain, note: await withCosignatures(store, note), at: clock.now(), beside }, folder)
     },
     evidence: async (request) =>
-      makeEvidence({ store, reads, chain, signers }, await withCosignatures(store, (await integrator.run()).note), request),
+      makeEvidence({ reads, chain, signers }, await withCosignatures(store, (await integrator.run()).note), request),
     onCheckpoint: (listener) => integrator.on(listener),
     async close() {
       unfollow()

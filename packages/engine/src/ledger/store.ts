@@ -79,6 +79,7 @@ export function readStore(store: Store) {
   return {
     entry: (seq: number) => entries().where('seq', '=', seq).executeTakeFirst(),
     entryById: (id: string) => entries().where('id', '=', id).executeTakeFirst(),
+    entriesByIds: (ids: readonly string[]) => entries().where('id', 'in', ids).execute(),
     /** `from` inclusive. */
     entries: (from: number, limit: number) => entries().where('seq', '>=', from).orderBy('seq').limit(limit).execute(),
     payload: (seq: number, name: string) =>
