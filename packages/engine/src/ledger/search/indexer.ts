@@ -4,20 +4,18 @@ import { toHex } from '@ephor/proof'
 import { bodyOf } from './find-entries.ts'
 import type { Source } from './find-entries.ts'
 import { timeOf } from './search-query.ts'
+import { restAfter } from './pacing.ts'
+import type { Pacing, Step } from './pacing.ts'
 import type { Indexed, Position } from './term-index.ts'
 import { START } from './term-index.ts'
 import { hashTerm, termsOf } from './terms.ts'
 
 const BATCH = 256
-/** It rests this many times as long as it worked: a quarter of a core at most. */
-const REST = 3
-/** How often it looks whether there is more, in ms. */
-const IDLE_MS = 250
-/** After somebody else indexed the same, in ms; after failures in a row up to so many times as long. */
-const YIELD_MS = 2000
-const MAX_YIELDS = 30
 
-type Step = 'more' | 'done' | 'overtaken'
+const realPacing: Pacing = {
+  now: () => performance.now(),
+  rest: (ms, signal) => sleep(ms, undefined, { ref: false, signal }).catch(() => undefined),
+}
 
 /** @returns what can be looked up, with hashed terms */
 export async function toIndexed(source: Source, row: Parameters<typeof bodyOf>[0]): Promise<Indexed> {
@@ -58,7 +56,7 @@ export type Indexer = {
 }
 
 /** @param failed is told of each failure; the batch is tried again */
-export function startIndexer(source: Source, failed: (error: unknown) => void): Indexer {
+export function startIndexer(source: Source, failed: (error: unknown) => void, pacing: Pacing = realPacing): Indexer {
   const stopped = new AbortController()
   const hurried = { until: 0 }
   let wake = () => {}
@@ -66,40 +64,38 @@ export function startIndexer(source: Source, failed: (error: unknown) => void): 
   async function rest(ms: number): Promise<void> {
     const woken = new AbortController()
     wake = () => woken.abort()
-    await sleep(ms, undefined, { ref: false, signal: AbortSignal.any([woken.signal, stopped.signal]) }).catch(() => undefined)
+    await pacing.rest(ms, AbortSignal.any([woken.signal, stopped.signal]))
   }
 
   async function run(): Promise<void> {
+    let size = 0
     for (let failures = 0; !stopped.signal.aborted;) {
-      const began = performance.now()
+      const began = pacing.now()
+      let isBusy = false
       let step: Step = 'overtaken'
       try {
         step = await indexBatch(source)
         failures = 0
+        const grown = await source.rows.size()
+        isBusy = size > 0 && grown > size
+        size = grown
       } catch (error) {
         failures++
         failed(error)
       }
       if (step === 'done') hurried.until = 0
       if (step === 'more' && began < hurried.until) await sleep(0)
-      else
-        await rest(
-          step === 'more'
-            ? (performance.now() - began) * REST
-            : step === 'done'
-              ? IDLE_MS
-              : YIELD_MS * Math.min(2 ** Math.max(0, failures - 1), MAX_YIELDS),
-        )
+      else await rest(restAfter({ step, workedMs: pacing.now() - began, isBusy, failures }))
     }
   }
 
   const running = run()
   return {
     async hurry(forMs) {
-      const until = performance.now() + forMs
+      const until = pacing.now() + forMs
       hurried.until = until
       wake()
-      while (performance.now() < until && hurried.until !== 0 && !stopped.signal.aborted) await sleep(5)
+      while (pacing.now() < until && hurried.until !== 0 && !stopped.signal.aborted) await sleep(5)
     },
     async stop() {
       stopped.abort()
