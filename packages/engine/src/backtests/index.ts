@@ -1,4 +1,5 @@
 /** Backtests: recorded decisions made again, with other policies or with their own. */
+export { backtestsProjector } from './project-runs.ts'
 export { openBacktests } from './open-backtests.ts'
 export type { Backtests } from './open-backtests.ts'
 export type { BacktestsOptions } from './context.ts'

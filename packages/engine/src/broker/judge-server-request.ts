@@ -1,5 +1,6 @@
 /** Decides what a tool server asks of the agent's client in the middle of a call: the server is the principal, and default deny holds. */
 import type { FaultCode } from '@ephor/contract'
+import { isoTime } from '@ephor/engine/kernel'
 import type { Json, JsonObject } from '@ephor/engine/kernel'
 import { sealedFacts } from '@ephor/engine/policy'
 import type { Decision, PolicyRequest } from '@ephor/engine/policy'
@@ -104,6 +105,7 @@ export async function judgeServerRequest(context: Context, request: ServerReques
     ...(verdict.world === undefined ? {} : { world: verdict.world }),
     ...(row.riskScore === undefined ? {} : { risk: riskBody(row) ?? null }),
     ...(row.fault === undefined ? {} : { fault: row.fault }),
+    ...(row.deadline === undefined ? {} : { deadline: isoTime(row.deadline) }),
     ...(decision.effect === row.effect ? {} : { said: decision.effect }),
   }
   const payloads = [

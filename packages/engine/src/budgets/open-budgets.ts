@@ -1,15 +1,13 @@
 /** Opens the room: what is used of budgets, and the changes by which calls take from them. */
 import { isoTime } from '@ephor/engine/kernel'
 import type { Clock, Logger, Store } from '@ephor/engine/kernel'
-import { correctionOf, endOf, startOf, subjectOf, toSpend } from './rules.ts'
+import { correctionOf, endOf, KEPT_MS, startOf, subjectOf, toSpend } from './rules.ts'
 import { correct, forgetBefore, listUsed, readUsed, take } from './store.ts'
 import type { Budgets, Charge, Subjects, Terms, Use } from './types.ts'
 
 export type BudgetsOptions = { store: Store; clock: Clock; log: Logger }
 
 const HOUR_MS = 3_600_000
-/** Counters are kept far longer than any period, so that a clock that jumps by weeks forgets none that still counts. */
-const KEPT_MS = 60 * 24 * HOUR_MS
 
 async function useOf(store: Store, terms: Terms, subjects: Subjects, now: number): Promise<Use> {
   const { period, limit } = terms

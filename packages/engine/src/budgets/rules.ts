@@ -3,6 +3,8 @@ import type { Actual, Charge, Period, Spend, Subjects, Terms } from './types.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
+/** Counters are kept far longer than any period, so that a clock that jumps by weeks forgets none that still counts. */
+export const KEPT_MS = 60 * DAY
 const LENGTH: Record<Period, number> = { hour: HOUR, day: DAY, week: 7 * DAY }
 /** 1970 began on a Thursday: the first Monday was four days later. */
 const FIRST: Record<Period, number> = { hour: 0, day: 0, week: 4 * DAY }

@@ -1,4 +1,5 @@
 /** Rollouts: policy versions on their way from a proposal through reviews and a trial to being active, and back. */
+export { rolloutsProjector } from './project-rollouts.ts'
 export { mountRollouts } from './routes.ts'
 export { openRollouts } from './open-rollouts.ts'
 export type { Rollouts } from './open-rollouts.ts'

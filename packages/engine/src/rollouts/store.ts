@@ -120,7 +120,7 @@ export function insertReview(proposal: string, { person, verdict, version }: Rev
 }
 
 /** Every sum by its name, and back. */
-function* sums(figures: Figures): Iterable<[name: string, value: number]> {
+export function* namedSums(figures: Figures): Iterable<[name: string, value: number]> {
   yield ['decisions', figures.decisions]
   yield ['escalated', figures.escalated]
   yield ['observed.shadow', figures.observed.shadow]
@@ -157,7 +157,7 @@ export async function readFigures(store: Store, proposal: string): Promise<Figur
 }
 
 export function addFigures(proposal: string, figures: Figures): Change[] {
-  return [...sums(figures)]
+  return [...namedSums(figures)]
     .filter(([, value]) => value > 0)
     .map(([name, value]) => ({
       sql: `INSERT INTO rollouts_figure (tenant, proposal, name, value) VALUES (@tenant, ?, ?, ?)
