@@ -157,7 +157,7 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
       return exportLedger(reads, { chain, note: await withCosignatures(store, note), at: clock.now(), beside }, folder)
     },
     evidence: async (request) =>
-      makeEvidence({ reads, chain, signers }, await withCosignatures(store, (await integrator.run()).note), request),
+      makeEvidence({ store, reads, chain, signers }, await withCosignatures(store, (await integrator.run()).note), request),
     onCheckpoint: (listener) => integrator.on(listener),
     async close() {
       unfollow()
