@@ -1,17 +1,27 @@
 /** The checks of all rooms, one line a room: what a table must be, by the ledger. */
+import { approvalsProjector } from '@ephor/engine/approvals'
+import { backtestsProjector } from '@ephor/engine/backtests'
+import { brokerProjector } from '@ephor/engine/broker'
+import { budgetsProjector } from '@ephor/engine/budgets'
 import type { Identity } from '@ephor/engine/identity'
-import type { Store } from '@ephor/engine/kernel'
+import type { Clock, Store } from '@ephor/engine/kernel'
 import type { Ledger, Projector } from '@ephor/engine/ledger'
+import { policyProjector } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
+import { rolloutsProjector } from '@ephor/engine/rollouts'
 
 export type ProjectedRooms = {
   store: Store
   ledger: Ledger
+  clock: Clock
   registry: Pick<Registry, 'projector'>
   identity: Pick<Identity, 'projector'>
 }
 
+/** Those that need nothing but the store and what the ledger answers. */
+const MAKERS = [brokerProjector, budgetsProjector, approvalsProjector, rolloutsProjector, backtestsProjector, policyProjector]
+
 /** Fresh ones, for one pass. */
-export function makeProjectors({ registry, identity }: ProjectedRooms): Projector[] {
-  return [registry.projector(), identity.projector()]
+export function makeProjectors({ store, ledger, clock, registry, identity }: ProjectedRooms): Projector[] {
+  return [registry.projector(), identity.projector(), ...MAKERS.map((make) => make({ store, ledger, clock }))]
 }
