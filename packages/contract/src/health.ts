@@ -13,7 +13,11 @@ export const healthOperations = {
       live: z.literal(true),
       ready: z.boolean(),
       reasons: z.array(z.string()).describe('Why it is not ready; empty when it is.'),
-      warnings: z.array(z.string()).describe('What somebody should look at while it decides as ever.'),
+      warnings: z
+        .array(z.string())
+        .describe(
+          'What somebody should look at while it decides as ever; who is not signed in as a person learns only that there is something.',
+        ),
       version: z.string(),
     }),
   },

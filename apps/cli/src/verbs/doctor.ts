@@ -58,12 +58,19 @@ function checkKeys(home: string): Check {
   return ok('keys', `${names.length} in ${folder}, readable by their owner alone`)
 }
 
+async function signedIn(io: Io, options: CommonOptions): Promise<Record<string, string>> {
+  const { bearer } = connect(io, options).options
+  return { authorization: `Bearer ${await bearer?.()}` }
+}
+
 /** Whether the running server is well, or the store at rest is there to be opened. */
-async function checkServer({ home }: EffectiveSettings): Promise<Check> {
+async function checkServer(io: Io, options: CommonOptions, { home }: EffectiveSettings): Promise<Check> {
   const running = readRunFile(home)
   if (!running) return ok('server', existsSync(join(home, 'store.db')) ? 'not running on this data folder' : 'not started yet: ephor up')
   try {
-    const response = await fetch(`${running.url}/v1/health`, { signal: AbortSignal.timeout(3000) })
+    // Warnings name systems, so they are for people.
+    const headers = await signedIn(io, { ...options, url: running.url }).catch(() => ({}))
+    const response = await fetch(`${running.url}/v1/health`, { headers, signal: AbortSignal.timeout(3000) })
     const { ready, reasons, warnings } = (await response.json()) as { ready: boolean; reasons: string[]; warnings: string[] }
     if (ready && warnings.length > 0)
       return warning(
@@ -174,7 +181,7 @@ async function examine(io: Io, options: CommonOptions): Promise<Check[]> {
     ok('settings', 'valid; ephor config show lists them'),
     checkHome(home),
     checkKeys(home),
-    await checkServer(settings),
+    await checkServer(io, options, settings),
     ...(await checkSinks(io, options, settings)),
     await checkSearch(io, options, settings),
     await checkTables(io, options, settings),

@@ -5,7 +5,7 @@ import { isoTime, mount } from '@ephor/engine/kernel'
 import type { Identity } from '@ephor/engine/identity'
 import type { Ledger } from '@ephor/engine/ledger'
 import type { Policy } from '@ephor/engine/policy'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { VERSION } from '../version.ts'
 
 const nobody = () => Promise.reject(new Error('this operation is for anyone'))
@@ -16,7 +16,7 @@ type Rooms = {
   backtests: Pick<Backtests, 'drift'>
   outward: { warnings(): Promise<string[]> }
   witnessing: { warnings(): string[] }
-  identity: Pick<Identity, 'refused'>
+  identity: Pick<Identity, 'refused' | 'authenticate'>
 }
 
 async function driftOf({ backtests }: Rooms): Promise<string[]> {
@@ -38,13 +38,25 @@ async function warningsOf(rooms: Rooms): Promise<string[]> {
   ]
 }
 
+/** What is wrong inside, and what the systems around are called, is for people: a stranger learns that there is something. */
+const FOR_STRANGERS = 'something should be looked at: ask as a person who is signed in, or with ephor doctor'
+
+async function isPerson({ identity }: Rooms, request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+  const { authorization, cookie } = request.headers
+  if (authorization === undefined && cookie === undefined) return false
+  const principal = await identity.authenticate(request, reply).catch(() => undefined)
+  // A probe with an outworn credential is a stranger's, and no failure.
+  reply.removeHeader('www-authenticate')
+  return principal?.kind === 'person'
+}
+
 /** Anyone may ask, so the reasons say what is wrong and nothing of what is inside. */
 export function mountHealth(app: FastifyInstance, rooms: Rooms): void {
   mount(
     app,
     healthOperations,
     {
-      async checkHealth({ reply }) {
+      async checkHealth({ request, reply }) {
         const reasons: string[] = []
         // Asks the thread that writes: when it is gone, nothing can be recorded, and so nothing is permitted.
         const writes = await rooms.ledger.head().then(
@@ -55,7 +67,9 @@ export function mountHealth(app: FastifyInstance, rooms: Rooms): void {
         if (rooms.ledger.forked()) reasons.push('the ledger has two histories (ephor ledger forks)')
         if (rooms.policy.version() === undefined) reasons.push('no policy is active')
         if (reasons.length > 0) reply.status(503)
-        return { live: true as const, ready: reasons.length === 0, reasons, warnings: await warningsOf(rooms), version: VERSION }
+        const found = await warningsOf(rooms)
+        const warnings = found.length === 0 || (await isPerson(rooms, request, reply)) ? found : [FOR_STRANGERS]
+        return { live: true as const, ready: reasons.length === 0, reasons, warnings, version: VERSION }
       },
     },
     nobody,
