@@ -8,6 +8,7 @@ import type { Clock, Store } from '@ephor/engine/kernel'
 import type { Ledger, Projector } from '@ephor/engine/ledger'
 import { policyProjector } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
+import type { Vault } from '@ephor/engine/vault'
 import { rolloutsProjector } from '@ephor/engine/rollouts'
 
 export type ProjectedRooms = {
@@ -16,12 +17,13 @@ export type ProjectedRooms = {
   clock: Clock
   registry: Pick<Registry, 'projector'>
   identity: Pick<Identity, 'projector'>
+  vault: Pick<Vault, 'projector'>
 }
 
 /** Those that need nothing but the store and what the ledger answers. */
 const MAKERS = [brokerProjector, budgetsProjector, approvalsProjector, rolloutsProjector, backtestsProjector, policyProjector]
 
 /** Fresh ones, for one pass. */
-export function makeProjectors({ store, ledger, clock, registry, identity }: ProjectedRooms): Projector[] {
-  return [registry.projector(), identity.projector(), ...MAKERS.map((make) => make({ store, ledger, clock }))]
+export function makeProjectors({ store, ledger, clock, registry, identity, vault }: ProjectedRooms): Projector[] {
+  return [registry.projector(), identity.projector(), vault.projector(), ...MAKERS.map((make) => make({ store, ledger, clock }))]
 }

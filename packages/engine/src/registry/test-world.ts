@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Fault, makeId } from '@ephor/contract'
 import type { FaultCode } from '@ephor/contract'
 import { loadKeys, makeLog } from '@ephor/engine/kernel'
-import type { JsonObject } from '@ephor/engine/kernel'
+import type { JsonObject, Store } from '@ephor/engine/kernel'
 import { openTestStore } from '@ephor/engine/kernel/testing'
 import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import type { Ledger } from '@ephor/engine/ledger'
@@ -18,6 +18,7 @@ export const PERSON = 'per_01jd0000000000000000000000'
 export type World = {
   registry: Registry
   ledger: Ledger
+  store: Store
   clock: { now(): number; move(ms: number): void }
   /** All entries' bodies, in order. */
   entries(): Promise<JsonObject[]>
@@ -58,6 +59,9 @@ export async function openWorld(): Promise<World> {
     },
     get ledger() {
       return opened.ledger
+    },
+    get store() {
+      return opened.store
     },
     clock: { now: () => now, move: (ms) => void (now += ms) },
     entries: async () => (await opened.ledger.list({ limit: 500 })).map(({ body }) => body),

@@ -3,6 +3,7 @@ import { Fault, SecretName } from '@ephor/contract'
 import { openEnvelope, sealEnvelope } from '@ephor/engine/kernel'
 import type { Clock, Store } from '@ephor/engine/kernel'
 import type { Ledger } from '@ephor/engine/ledger'
+import { rowOf, vaultProjector } from './projector.ts'
 import { aboutSecret, putRow, readSecrets, removeRow } from './store.ts'
 import type { SecretRow } from './store.ts'
 import type { Secret, Vault } from './types.ts'
@@ -13,6 +14,9 @@ export const vaultMigrations = { room: 'vault', folder: new URL('./migrations/',
 export type VaultOptions = { store: Store; ledger: Ledger; clock: Clock; /** 32 bytes: seals the values. */ kek: Uint8Array }
 
 const PREFIX = 'secret:'
+
+/** Of the entry that stored it. */
+const storedEntry = (name: string, version: number) => `secret/${name}/${version}`
 
 export async function openVault({ store, ledger, clock, kek }: VaultOptions): Promise<Vault> {
   const rows = new Map<string, SecretRow>()
@@ -43,7 +47,8 @@ export async function openVault({ store, ledger, clock, kek }: VaultOptions): Pr
         const version = (rows.get(name)?.version ?? 0) + 1
         const sealed = sealEnvelope(kek, aboutSecret(store.tenant, name, version), Buffer.from(value))
         const row = { name, version, stored_at: clock.now(), sealed }
-        await ledger.append({ changes: [putRow(row)], entries: [{ type: 'secret.stored', body: { secret: name, version, by } }] })
+        const body = { secret: name, version, by, row: rowOf(row) }
+        await ledger.append({ changes: [putRow(row)], entries: [{ type: 'secret.stored', id: storedEntry(name, version), body }] })
         rows.set(name, row)
         return view(row)
       }),
@@ -55,11 +60,14 @@ export async function openVault({ store, ledger, clock, kek }: VaultOptions): Pr
     remove: (name, by) =>
       inTurn(async () => {
         const row = held(name)
-        const body = { secret: name, version: row.version, by }
-        await ledger.append({ changes: [removeRow(name, row.version)], entries: [{ type: 'secret.removed', body }] })
-        rows.set(name, { ...row, sealed: null })
+        const removed = { ...row, sealed: null }
+        const body = { secret: name, version: row.version, by, row: rowOf(removed) }
+        const id = `${storedEntry(name, row.version)}/removed`
+        await ledger.append({ changes: [removeRow(name, row.version)], entries: [{ type: 'secret.removed', id, body }] })
+        rows.set(name, removed)
         return view(row)
       }),
+    projector: () => vaultProjector(store),
     async follow({ body: { type } }) {
       if (type === 'secret.stored' || type === 'secret.removed') await inTurn(load)
     },

@@ -1,5 +1,5 @@
 /** The vault's words: what is known of a secret without opening it, and what the vault does. */
-import type { Entry } from '@ephor/engine/ledger'
+import type { Entry, Projector } from '@ephor/engine/ledger'
 
 export type Secret = {
   name: string
@@ -21,6 +21,8 @@ export interface Vault {
    * @throws Fault SECRET_UNKNOWN, or STORE_CORRUPT when the sealed value was changed or moved.
    */
   resolve(text: string): string
+  /** Says what the vault's rows should be. */
+  projector(): Projector
   /** Takes over what another replica wrote, of which this is the entry. */
   follow(entry: Entry): Promise<void>
 }

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PersonPrincipal } from '@ephor/contract'
 import { loadKeys, makeLog, sendFault, systemClock } from '@ephor/engine/kernel'
-import { alterStore, openTestStore, readStored } from '@ephor/engine/kernel/testing'
-import { fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
+import { alterStore, openTestStore, readStored, tamperColumns } from '@ephor/engine/kernel/testing'
+import { checkProjections, fileSigner, ledgerExtension, ledgerMigrations, openLedger } from '@ephor/engine/ledger'
 import fastify from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { mountVault, openVault, vaultMigrations } from './index.ts'
@@ -32,7 +32,7 @@ async function open() {
   })
   const vault = await openVault({ store, ledger, clock: systemClock, kek: keys.kek })
   const close = () => ledger.close().then(() => store.close())
-  return { vault, ledger, close }
+  return { vault, ledger, store, close }
 }
 
 async function restart(sql: string): Promise<void> {
@@ -107,4 +107,27 @@ test('over HTTP, people store and name secrets, agents do nothing, and no answer
   expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 400, 200, 422, 403])
   expect(answers[1]?.json()).toMatchObject({ items: [{ name: 'github.TOKEN', version: 1 }] })
   expect(answers.map(({ body }) => body).join()).not.toContain(VALUE)
+})
+
+test('whatever is changed, added or removed in its table is found, with the column', async () => {
+  const check = async () => (await checkProjections(world.ledger, [world.vault.projector()])).differences
+  await world.vault.put('kept', 'first', PERSON)
+  await world.vault.put('kept', VALUE, PERSON)
+  await world.vault.put('gone', VALUE, PERSON)
+  await world.vault.remove('gone', PERSON)
+  const table = 'vault_secret'
+  expect(await check()).toEqual([])
+  for (const [name, values] of [
+    ['kept', {}],
+    ['gone', { sealed: Buffer.from('x') }],
+  ] as const)
+    await tamperColumns(world.store, { table, key: { name }, values }, async (field) => {
+      const missing = { table, key: name, detail: 'the ledger has it and the row is missing' }
+      expect(await check()).toEqual([
+        field === '' ? missing : { table, key: name, field, detail: `its ${field} is not what the ledger says` },
+      ])
+    })
+  const sql = `INSERT INTO vault_secret (tenant, name, version, stored_at) VALUES (@tenant, 'x', 1, 1)`
+  await world.store.commit({ changes: [{ sql, params: [] }] })
+  expect(await check()).toEqual([{ table, key: 'x', detail: 'the row is there and the ledger has no entry for it' }])
 })
