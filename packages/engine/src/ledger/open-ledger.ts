@@ -112,7 +112,7 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
     await chain.follow(reads)
     return chain.all
   }
-  const forks = await openForks({ store, reads, append: publish, trusted, clock, log })
+  const forks = await openForks({ store, reads, append: publish, trusted, outside, clock, log })
   await recordRefused(outside, forks)
 
   return {

@@ -6,7 +6,7 @@ import { makeLog, systemClock } from '@ephor/engine/kernel'
 import { readCheckpoint, signCheckpoint, toHex } from '@ephor/proof'
 import { toyLog } from '@ephor/testkit'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { appendMany, openWorld, ORIGIN, scratch, testsPostgres } from '../ledger.fixture.ts'
+import { alter, appendMany, openWorld, ORIGIN, scratch, testsPostgres } from '../ledger.fixture.ts'
 import { readStore } from '../store.ts'
 import type { World } from '../ledger.fixture.ts'
 import { openForks } from './forks.ts'
@@ -115,7 +115,15 @@ test.skipIf(testsPostgres)('nobody without the key can stop the ledger, and no k
   const revoked = toyLog(ORIGIN, ['a', 'b', 'c'])
   const { store, ledger } = world
   const trusted = () => Promise.resolve([{ key: revoked.verifierKey, revokedAbove: 2 }])
-  const forks = await openForks({ store, reads: readStore(store), append: (part) => ledger.append(part), trusted, clock, log })
+  const forks = await openForks({
+    store,
+    reads: readStore(store),
+    append: (part) => ledger.append(part),
+    trusted,
+    outside: join(scratch(), 'checkpoint'),
+    clock,
+    log,
+  })
   expect(await forks.compare(await revoked.checkpoint(3), 'person')).toMatchObject({ kind: 'foreign' })
   expect(await forks.compare(await revoked.checkpoint(2), 'person')).toMatchObject({ kind: 'forked' })
 })
@@ -153,10 +161,48 @@ test.skipIf(testsPostgres)('the line of a revoked key does not hide what a good 
   const { store, ledger } = world
   const [bad, good] = [toyLog(ORIGIN, ['a', 'b', 'c']), toyLog(ORIGIN, ['a', 'b', 'c'])]
   const trusted = () => Promise.resolve([{ key: bad.verifierKey, revokedAbove: 2 }, { key: good.verifierKey }])
-  const forks = await openForks({ store, reads: readStore(store), append: (part) => ledger.append(part), trusted, clock, log })
+  const forks = await openForks({
+    store,
+    reads: readStore(store),
+    append: (part) => ledger.append(part),
+    trusted,
+    outside: join(scratch(), 'checkpoint'),
+    clock,
+    log,
+  })
   const [, line = ''] = (await bad.checkpoint(3)).split('\n\n')
   expect(await forks.compare((await good.checkpoint(3)) + line, 'person')).toMatchObject({ kind: 'forked' })
 })
+
+test.skipIf(testsPostgres)(
+  'deleting the entry of a fork from the database and starting again does not end it; a resolution does',
+  async () => {
+    const { world, folder, before } = await grown()
+    const copy = await openAt(before)
+    await appendMany(copy.ledger, 2, 'theirs')
+    const other = (await copy.ledger.head()).checkpoint
+    expect(await world.ledger.forks.compare(other, 'person')).toMatchObject({ kind: 'forked' })
+    // Far enough back that the start does not read it.
+    await appendMany(world.ledger, 300, 'later')
+    await world.close()
+    await alter(folder, `DELETE FROM ledger_entry WHERE id = 'ledger.forked/0'`)
+    const again = await openAt(folder)
+    expect(again.ledger.forked()?.detail).toContain('another history')
+    expect(await again.ledger.forks.list()).toMatchObject([{ size: 5, theirs: other, source: 'start', resolvedAt: undefined }])
+    const { size, root } = await again.ledger.head()
+    await again.ledger.forks.resolve('per_1', { size, root }, 'a copy for a test')
+    expect(existsSync(join(folder, 'checkpoint.forked'))).toBe(false)
+    await again.close()
+    // A file that somebody put back, or filled with something, makes no fork.
+    for (const text of [JSON.stringify([other]), JSON.stringify(['x']), '[1]', 'x']) {
+      writeFileSync(join(folder, 'checkpoint.forked'), text)
+      const last = await openAt(folder)
+      expect(last.ledger.forked()).toBeUndefined()
+      expect(existsSync(join(folder, 'checkpoint.forked'))).toBe(false)
+      await last.close()
+    }
+  },
+)
 
 test.skipIf(testsPostgres)('a fork that nobody can write down stops everything all the same', async () => {
   const { world } = await grown()
@@ -164,7 +210,7 @@ test.skipIf(testsPostgres)('a fork that nobody can write down stops everything a
   const append = () => Promise.reject(new Error('the disk is full'))
   const log2 = toyLog(ORIGIN, ['a'])
   const trusted = () => Promise.resolve([{ key: log2.verifierKey }])
-  const forks = await openForks({ store, reads: readStore(store), append, trusted, clock, log })
+  const forks = await openForks({ store, reads: readStore(store), append, trusted, outside: join(scratch(), 'checkpoint'), clock, log })
   await forks.compare(await log2.checkpoint(1), 'gossip')
   expect(forks.current()).toBeDefined()
   expect(ledger.forked()).toBeUndefined()

@@ -19,6 +19,7 @@ import { readPlace } from '../log-files.ts'
 import type { ReadStore } from '../store.ts'
 import type { Ledger } from '../types.ts'
 import { ForkRecord, partedAt } from './fork-record.ts'
+import { ForksOutside } from './forks-outside.ts'
 import type { Comparison, Fork, Forks } from './types.ts'
 import { readWitnessing } from './witness-store.ts'
 
@@ -36,6 +37,8 @@ export type ForksRooms = {
   append: Ledger['append']
   /** The keys whose checkpoints speak for this ledger, as of now: a revocation counts at once. */
   trusted: () => Promise<readonly TrustedKey[]>
+  /** The file of the checkpoint: open forks are kept beside it too. */
+  outside: string
   clock: Clock
   log: Logger
 }
@@ -83,10 +86,14 @@ async function verified(note: string, keys: readonly TrustedKey[]): Promise<Sign
   return revoked ?? why
 }
 
-export async function openForks({ store, reads, append, trusted, clock, log }: ForksRooms): Promise<Forks> {
+export async function openForks({ store, reads, append, trusted, outside, clock, log }: ForksRooms): Promise<Forks> {
   const record = new ForkRecord(reads)
-  await record.follow()
-  store.onForeign(() => void record.follow().catch((error: unknown) => log.error({ err: error }, 'the forks could not be read again')))
+  const beside = new ForksOutside(outside, log)
+
+  async function follow(): Promise<void> {
+    await record.follow()
+    beside.keep(record.open().map(({ theirs }) => theirs))
+  }
 
   async function write(fork: Fork): Promise<void> {
     for (let tries = 0; tries < MAX_TRIES && !record.isWritten(fork); tries++) {
@@ -96,13 +103,14 @@ export async function openForks({ store, reads, append, trusted, clock, log }: F
         // Another one took the number.
         if (!(error instanceof Fault && error.code === 'CONFLICT')) throw error
       }
-      await record.follow()
+      await follow()
     }
   }
 
   async function declare(fork: Fork): Promise<void> {
     // At once, before it is written: a store that can't record it must not permit anything either.
     record.found(fork)
+    beside.keep(record.open().map(({ theirs }) => theirs))
     const { source, detail, size } = fork
     log.error({ source, detail, size }, 'the ledger has two histories: nothing is permitted until a person resolves it')
     await write(fork).catch((error: unknown) => log.error({ err: error }, 'the fork could not be recorded'))
@@ -163,7 +171,7 @@ export async function openForks({ store, reads, append, trusted, clock, log }: F
       throw new Fault('CONFLICT', `the first ${accept.size} entries do not say which history counts: name a size of at least ${least}`)
     for (const fork of forks) await write(fork)
     await append({ changes: [], entries: [record.resolvedEntry({ by, accepted: accept, refused: forks, reason })] })
-    await record.follow()
+    await follow()
     return record.all().filter((one) => forks.some(({ size, root }) => one.size === size && one.root === root))
   }
 
@@ -175,8 +183,15 @@ export async function openForks({ store, reads, append, trusted, clock, log }: F
     const told = record.isWritten(fork) ? [] : [record.forkedEntry(fork)]
     const resolved = record.resolvedEntry({ by: 'operator', accepted, refused: [fork], reason })
     await append({ changes: [], entries: [...told, resolved] })
-    await record.follow()
+    await follow()
   }
+
+  const kept = beside.read()
+  await record.follow()
+  // What was kept and is in no entry was removed from the store: it is found again, and recorded again.
+  for (const note of kept) await compare(note, 'start')
+  await follow()
+  store.onForeign(() => void follow().catch((error: unknown) => log.error({ err: error }, 'the forks could not be read again')))
 
   return {
     refuse,
