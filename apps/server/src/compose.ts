@@ -266,7 +266,7 @@ export function buildApp(
   const isOperator = (id: string) => identity.person(id)?.operator === true
   mountLedger(app, rooms.ledger, authenticate, { isPublic: settings.ledger.public, isOperator })
   mountWitnesses(app, { forks: rooms.ledger.forks, witnesses: rooms.witnessing.witnesses, isOperator }, authenticate)
-  serveErasure(app, rooms, authenticate)
+  serveErasure(app, rooms, log, authenticate)
   serveBackups(app, { ...rooms, home: settings.home, url: settings.store.url }, authenticate)
   serveProjections(app, rooms, authenticate)
   mountSearch(app, rooms.search, authenticate)

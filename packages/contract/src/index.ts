@@ -62,11 +62,13 @@ export { EXPORT_FORMATS, ledgerSearchOperations, SEARCH_FIELDS } from './ledger-
 export type { SearchField } from './ledger-search.ts'
 export { BackupView, ledgerBackupsOperations } from './ledger-backups.ts'
 export {
+  ErasureDone,
   ErasurePreview,
   ErasureReason,
   ErasureView,
   HoldView,
   ledgerErasureOperations,
+  NamingRow,
   RetentionRules,
   RetentionView,
 } from './ledger-erasure.ts'

@@ -47,6 +47,14 @@ export const HoldView = z.object({
 })
 export type HoldView = z.output<typeof HoldView>
 
+export const NamingRow = z.object({
+  room: z.string(),
+  what: z.string().describe('What it says of the subject.'),
+  stays: z.string().optional().describe('Why it stays; absent when it goes.'),
+  fault: z.enum(['LEGAL_HOLD', 'STILL_ACTING']).optional().describe('What keeps it, where that can end.'),
+})
+export type NamingRow = z.output<typeof NamingRow>
+
 export const ErasurePreview = z.object({
   subject: z.string(),
   goes: z.object({
@@ -58,9 +66,7 @@ export const ErasurePreview = z.object({
     to: z.iso.datetime().optional(),
   }),
   held: z.array(z.object({ hold: z.string(), keys: z.number().int() })).describe('What a legal hold keeps: it is not erased.'),
-  names: z
-    .array(z.object({ room: z.string(), what: z.string() }))
-    .describe('Names of the subject in other rows, which are not the ledger’s.'),
+  names: z.array(NamingRow).describe('Names of the subject, and what else is known of it outside the ledger.'),
   stays: z.object({
     entries: z.number().int().describe('Entries of the ledger: all of them, with their proofs.'),
     commitments: z.number().int().describe('Salted commitments to what goes; without the salt they say nothing.'),
@@ -79,6 +85,16 @@ export const ErasureView = z.object({
   payloads: Counts.optional(),
 })
 export type ErasureView = z.output<typeof ErasureView>
+
+export const ErasureDone = z.object({
+  entries: z.array(z.string()).describe('Ids of the entries that say so; empty when there was nothing to erase.'),
+  keys: z.number().int(),
+  payloads: Counts,
+  held: ErasurePreview.shape.held,
+  names: z.array(NamingRow).describe('What was named before: what went, and what stayed why.'),
+  overwritten: z.boolean().describe('Whether what was destroyed is overwritten in the database and gone from its write-ahead log.'),
+})
+export type ErasureDone = z.output<typeof ErasureDone>
 
 export const RetentionView = z.object({
   rules: RetentionRules,
@@ -108,18 +124,12 @@ export const ledgerErasureOperations = {
   eraseSubject: {
     method: 'POST',
     path: '/v1/ledger/erasures',
-    summary: 'Destroys the keys of all that is sealed for a subject and not held; for the operator',
+    summary: 'Destroys the keys of all that is sealed for a subject and not held, and its names where it acts no more; for the operator',
     tag: 'ledger',
     who: 'person',
     body: z.strictObject({ subject: Subject, reason: ErasureReason }),
     status: 201,
-    response: z.object({
-      entries: z.array(z.string()).describe('Ids of the entries that say so; empty when there was nothing to erase.'),
-      keys: z.number().int(),
-      payloads: Counts,
-      held: ErasurePreview.shape.held,
-      overwritten: z.boolean().describe('Whether the destroyed keys are overwritten in the database and gone from its write-ahead log.'),
-    }),
+    response: ErasureDone,
   },
   listErasures: {
     method: 'GET',

@@ -94,6 +94,11 @@ export const LEDGER_FAULTS = {
     title: 'A legal hold keeps this',
     advice: 'Nothing that is held was destroyed. See who holds what: ephor ledger hold list.',
   },
+  STILL_ACTING: {
+    status: 409,
+    title: 'Whoever is to be erased still acts',
+    advice: 'Retire the agent; take the person out of all groups, close their sessions and revoke what acts for them. Then erase again.',
+  },
   RETENTION_INVALID: {
     status: 422,
     title: 'The retention rules are not valid',

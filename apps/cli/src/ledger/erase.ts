@@ -25,13 +25,14 @@ function show(io: Io, { subject, goes, held, names, stays }: ErasurePreview): vo
     ['  from', goes.from],
     ['  to', goes.to],
   ])
+  for (const { room, what, stays: why } of names) if (why === undefined) line(io, `  ${room}  ${plain(what)}`)
   line(io, 'Stays:')
   facts(io, [
     ['  entries', `${stays.entries}, with every proof of them`],
     ['  commitments', `${stays.commitments} to what goes; without their salts they say nothing`],
   ])
   for (const { hold, keys } of held) line(io, `  held  ${keys} keys, by the legal hold ${hold}`)
-  for (const { room, what } of names) line(io, `  ${room}  ${plain(what)}: not the ledger’s, to be erased there`)
+  for (const { room, what, stays: why } of names) if (why !== undefined) line(io, `  ${room}  ${plain(what)}: ${plain(why)}`)
 }
 
 export function addErase(ledger: Command, io: Io): void {
@@ -49,14 +50,17 @@ export function addErase(ledger: Command, io: Io): void {
       if (!erase) return asJson ? json(io, preview) : line(io, '\nNothing was erased. To erase it: the same with --yes')
       const done = await client.eraseSubject({ body: { subject, reason } })
       if (asJson) json(io, done)
-      else if (done.keys === 0) line(io, '\nThere was nothing to erase.')
+      else if (done.entries.length === 0) line(io, '\nThere was nothing to erase.')
       else {
-        line(io, `\nErased: ${done.keys} keys; recorded as ${done.entries.join(', ')}.`)
+        const names = done.names.filter(({ stays }) => stays === undefined).map(({ what }) => what)
+        line(io, `\nErased: ${[`${done.keys} keys`, ...names.map(plain)].join('; ')}. Recorded as ${done.entries.join(', ')}.`)
         if (!done.overwritten)
           line(io, 'The database may keep the destroyed keys on disk for a while: docs/guide/erasure.md says how long.')
       }
       const [first] = done.held
       if (first) throw new Fault('LEGAL_HOLD', done.held.map(({ hold, keys }) => `${hold} keeps ${keys} keys`).join(', '))
+      const kept = done.names.find(({ fault }) => fault !== undefined)
+      if (kept?.fault) throw new Fault(kept.fault, `${plain(kept.what)} stays: ${plain(kept.stays ?? '')}`)
     }),
   )
   examples(erasing, 'ledger erase --subject agt_01kf… --dry-run', 'ledger erase --subject per_01kf… --reason subject-request --yes')

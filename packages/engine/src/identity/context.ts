@@ -6,6 +6,9 @@ import type { Known } from './known.ts'
 import type { KnownCredential, KnownPerson, KnownSession } from './store.ts'
 import type { Tokens } from './tokens.ts'
 
+/** What stands where a name was. Nobody gets it as a name. */
+export const ERASED = 'erased'
+
 /** What the room does by itself, such as adding the first person. */
 export const SYSTEM = 'system'
 
@@ -35,6 +38,13 @@ export type Context = {
 /** @throws Fault FORBIDDEN unless the operator (or Ephor itself) does it. */
 export function requireOperator({ people }: Context, by: string): void {
   if (by !== SYSTEM && !people.get(by)?.operator) throw new Fault('FORBIDDEN', 'only the operator does this')
+}
+
+/** @throws Fault NOT_FOUND, also for somebody who was erased: nobody signs in as them again. */
+export function requireSomebody(context: Context, id: string): KnownPerson {
+  const person = requirePerson(context, id)
+  if (person.name === ERASED) throw new Fault('NOT_FOUND', `${id} was erased`)
+  return person
 }
 
 /** @throws Fault NOT_FOUND. */

@@ -10,6 +10,7 @@ import { issueToken } from './issue-token.ts'
 import { ensureOperator, makePeople } from './people.ts'
 import { Known } from './known.ts'
 import { follow, loadAll } from './load.ts'
+import { makeErasing } from './erase-person.ts'
 import { identityProjector } from './projector.ts'
 import { makeRefusals } from './refusals.ts'
 import { makeTokens } from './tokens.ts'
@@ -65,6 +66,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     ...makeCredentials(context),
     issueToken: (assertion) => issueToken(context, assertion),
     ...makePeople(context),
+    ...makeErasing(context),
     signWarrant: (claims) => tokens.signWarrant(claims, clock.now()),
     jwks: () => tokens.jwks(),
     on(listener) {

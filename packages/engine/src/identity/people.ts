@@ -1,7 +1,7 @@
 /** People: who they are, the one-time links they sign in by, and their sessions. */
 import { randomBytes } from 'node:crypto'
 import { Fault } from '@ephor/contract'
-import { requireOperator, requirePerson, SYSTEM } from './context.ts'
+import { ERASED, requireOperator, requireSomebody, SYSTEM } from './context.ts'
 import type { Context } from './context.ts'
 import { isConfirmed, reloadPeople } from './load.ts'
 import { retryOnConflict } from './retry-on-conflict.ts'
@@ -59,7 +59,7 @@ export function makePeople(context: Context): PeoplePart {
     async createLink(by, person = by) {
       // Whoever could make a link for another person could approve their own calls as that person.
       if (person !== by) requireOperator(context, by)
-      requirePerson(context, person)
+      requireSomebody(context, person)
       const code = makeSecret('epl')
       const link: KnownLink = { id: clock.id('lnk'), codeHash: hashSecret(code), person, expiresAt: clock.now() + LINK_MS }
       const { row } = linkClaim(link)
@@ -76,7 +76,7 @@ export function makePeople(context: Context): PeoplePart {
       // One answer for unknown, used and expired: a guess learns nothing.
       if (!link || link.spentAt !== undefined || link.expiresAt <= now || !(await isConfirmed(context, linkClaim(link))))
         throw new Fault('LINK_SPENT', 'this code opens nothing')
-      const person = requirePerson(context, link.person)
+      const person = requireSomebody(context, link.person)
       const secret = makeSecret('eps')
       const session: KnownSession = {
         id: clock.id('ses'),
@@ -129,6 +129,8 @@ export function makePeople(context: Context): PeoplePart {
 
     addPerson(draft, by) {
       requireOperator(context, by)
+      if (draft.name === ERASED)
+        throw new Fault('REQUEST_INVALID', 'this stands for the names of people who were erased', { where: 'name' })
       const groups = [...new Set(draft.groups)]
       return insert(context, { id: clock.id('per'), name: draft.name, groups, operator: false, addedAt: clock.now() }, by)
     },
@@ -138,7 +140,7 @@ export function makePeople(context: Context): PeoplePart {
       const unique = [...new Set(groups)]
       const person = await retryOnConflict(
         async () => {
-          const known = requirePerson(context, id)
+          const known = requireSomebody(context, id)
           const next: KnownPerson = { ...known, groups: unique, version: known.version + 1 }
           const { row } = personClaim(next)
           await ledger.append({

@@ -186,6 +186,12 @@ export function updateGroups({ id, groups, version }: KnownPerson): Change {
   )
 }
 
+/** Overwrites the name, and the salt that linked it to what the ledger said of it. */
+export function erasePersonRow({ id, name, salt, version }: KnownPerson): Change {
+  const sql = 'UPDATE identity_person SET name = ?, salt = ?, version = ? WHERE tenant = @tenant AND id = ? AND version = ?'
+  return one('CONFLICT', sql, name, salt, version, id, version - 1)
+}
+
 /** A row from before entries committed to rows gets its first version. */
 export function adoptPerson({ id, salt, version }: KnownPerson): Change {
   const sql = 'UPDATE identity_person SET salt = ?, version = ? WHERE tenant = @tenant AND id = ? AND version = 0'

@@ -1,7 +1,7 @@
 /** The types of the identity room's door: credentials of agents, people, their sessions, warrants. */
 import type { Principal } from '@ephor/contract'
 import type { Authenticate } from '@ephor/engine/kernel'
-import type { Entry, ProjectionDifference, Projector } from '@ephor/engine/ledger'
+import type { Entry, Part, ProjectionDifference, Projector } from '@ephor/engine/ledger'
 import type { JWK } from 'jose'
 
 /** What an agent proves itself with. A `secret` is a long-lived local credential, a `key` a registered public key. */
@@ -112,6 +112,17 @@ export interface Identity {
   person(id: string): Person | undefined
   people(): Person[]
   addPerson(draft: { name: string; groups?: readonly string[] }, by: string): Promise<Person>
+  /** Why the person can't be erased yet; undefined when nothing is left by which they could act. @throws Fault NOT_FOUND */
+  actsStill(id: string): string | undefined
+  /** Whether their name is not known any more. @throws Fault NOT_FOUND */
+  isErased(id: string): boolean
+  /**
+   * Overwrites the name of a person who no longer acts with a neutral text, and the salt of what the ledger says of it.
+   * Nobody signs in as them again.
+   * @param append writes what it is given, perhaps with more, in one unit, or nothing of it, and says which
+   * @throws Fault NOT_FOUND, STILL_ACTING
+   */
+  erasePerson<T>(id: string, by: string, append: (part: Part) => Promise<{ done: T; written: boolean }>): Promise<T>
   /** @throws Fault NOT_FOUND. */
   setGroups(id: string, groups: readonly string[], by: string): Promise<Person>
 

@@ -7,6 +7,11 @@ import type { LiveWorld } from './live-world.ts'
 import { insertWorld, readWorld } from './store.ts'
 import type { PolicyWorld } from './types.ts'
 
+/** What stands where an agent’s name and purpose were. */
+export const ERASED = 'erased'
+
+export const erasedId = (agent: string, n: number) => `policy/erased/${agent}/${n}`
+
 type Rooms = { store: Store; ledger: Pick<Ledger, 'append'>; log: Logger }
 
 /** Hands the world to the ledger before it returns, so that no decision in it is written before it is. */
@@ -23,10 +28,27 @@ export async function keepWorld({ store, ledger }: Rooms, { digest, world }: Liv
   }
 }
 
-/** The world with this digest, whoever wrote the tables. */
-export async function findWorld({ store, log }: Pick<Rooms, 'store' | 'log'>, digest: string): Promise<PolicyWorld | undefined> {
+/** Whether an entry says that the world reads so since one of its agents was erased. */
+async function isVouchedFor(ledger: Pick<Ledger, 'find'>, world: PolicyWorld, digest: string): Promise<boolean> {
+  const reads = digestOfWorld(world)
+  for (const { id, name, purpose } of Array.isArray(world.agents) ? world.agents : []) {
+    if (name !== ERASED || purpose !== ERASED) continue
+    for (let n = 0; ; n++) {
+      const entry = await ledger.find(erasedId(id, n))
+      if (!entry || entry.body['type'] !== 'policy.world.erased') break
+      if ((entry.body['worlds'] as Record<string, string>)[digest] === reads) return true
+    }
+  }
+  return false
+}
+
+/** The world with this digest, whoever wrote the tables; with neutral texts where an agent was erased since. */
+export async function findWorld(
+  { store, ledger, log }: { store: Store; ledger: Pick<Ledger, 'find'>; log: Logger },
+  digest: string,
+): Promise<PolicyWorld | undefined> {
   const world = await readWorld(store, digest)
-  if (world === undefined || digestOfWorld(world) === digest) return world
+  if (world === undefined || digestOfWorld(world) === digest || (await isVouchedFor(ledger, world, digest))) return world
   log.error({ digest }, 'the stored world is not the one with this digest; it stays unused')
   return undefined
 }

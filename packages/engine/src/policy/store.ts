@@ -50,6 +50,51 @@ export async function readWorld(store: Store, digest: string): Promise<PolicyWor
   return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, byDigest.get(part) ?? null])) as unknown as PolicyWorld
 }
 
+/** What somebody else wrote there may be no JSON: then it names nobody. */
+function readJson(text: string): Json {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return null
+  }
+}
+
+/** Kept parts of worlds in which this id occurs. */
+export async function partsNaming(store: Store, id: string): Promise<{ digest: string; content: Json }[]> {
+  const rows = await store
+    .reader<Tables>()
+    .selectFrom('policy_world_part')
+    .select(['digest', 'content'])
+    .where('tenant', '=', store.tenant)
+    .where('content', 'like', `%"${id}"%`)
+    .orderBy('digest')
+    .execute()
+  return rows.map(({ digest, content }) => ({ digest, content: readJson(content) }))
+}
+
+/** Every kept world with the digests of its parts, as they are stored. */
+export function worldsOf(store: Store): Promise<{ digest: string; parts: string }[]> {
+  const query = store.reader<Tables>().selectFrom('policy_world').select(['digest', 'parts']).where('tenant', '=', store.tenant)
+  return query.orderBy('digest').execute()
+}
+
+export function insertPart(digest: string, content: unknown): Change {
+  return {
+    sql: 'INSERT INTO policy_world_part (tenant, digest, content) VALUES (@tenant, ?, ?) ON CONFLICT DO NOTHING',
+    params: [digest, JSON.stringify(content)],
+  }
+}
+
+/** The world consists of other parts from now on, unless somebody was faster. */
+export function writeParts(digest: string, from: string, to: string): Change {
+  const sql = 'UPDATE policy_world SET parts = ? WHERE tenant = @tenant AND digest = ? AND parts = ?'
+  return { sql, params: [to, digest, from], rows: 1, fault: 'CONFLICT' }
+}
+
+export function deletePart(digest: string): Change {
+  return { sql: 'DELETE FROM policy_world_part WHERE tenant = @tenant AND digest = ?', params: [digest] }
+}
+
 /** Two activations at once can't both take a number: the second is a CONFLICT. */
 export function insertBundle({ activation, version, activatedAt }: Activation): Change {
   return {
@@ -67,16 +112,13 @@ export function insertFiles(version: string, files: PolicyFiles): Change {
 }
 
 export function insertWorld(digest: string, world: PolicyWorld): Change[] {
-  const parts = Object.entries(world).map(([name, value]) => ({ name, content: JSON.stringify(value), digest: digestOf(value) }))
+  const parts = Object.entries(world).map(([name, value]) => ({ name, value: value as unknown, digest: digestOf(value) }))
   const named = JSON.stringify(Object.fromEntries(parts.map((part) => [part.name, part.digest])))
   return [
     {
       sql: 'INSERT INTO policy_world (tenant, digest, parts) VALUES (@tenant, ?, ?) ON CONFLICT DO NOTHING',
       params: [digest, named],
     },
-    ...parts.map((part) => ({
-      sql: 'INSERT INTO policy_world_part (tenant, digest, content) VALUES (@tenant, ?, ?) ON CONFLICT DO NOTHING',
-      params: [part.digest, part.content],
-    })),
+    ...parts.map(({ value, digest: part }) => insertPart(part, value)),
   ]
 }

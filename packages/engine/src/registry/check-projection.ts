@@ -61,6 +61,7 @@ const AGENT_ENTRIES: Record<string, (body: JsonObject, row: JsonObject) => JsonO
   }),
   'agent.extended': ({ expiresAt }, row) => ({ ...row, expires_at: expiresAt ?? null }),
   'agent.retired': (_, row) => ({ ...row, state: 'retired' }),
+  'agent.erased': ({ profile }, row) => ({ ...row, profile: profile ?? null }),
 }
 
 function apply(expected: Expected, type: string, body: JsonObject): void {

@@ -4,12 +4,14 @@ import { Fault } from '@ephor/contract'
 import type { Part } from '@ephor/engine/ledger'
 import { digestOfJson } from './check-definitions.ts'
 import type { Parts } from './registry-servers.ts'
-import { extendAgentRow, insertAgent, retireAgentRow, trustAgentRow } from './store.ts'
+import { eraseAgentRow, extendAgentRow, insertAgent, retireAgentRow, trustAgentRow } from './store.ts'
 import type { Agent, AgentDraft, Registry, Trust } from './types.ts'
 
 const DAY = 86_400_000
 const DEFAULT_DAYS = 90
 const MAX_DAYS = 366
+/** What stands where a name and a purpose were. */
+const ERASED = 'erased'
 
 /** What the ledger holds of who an agent is: salted, since names, owners and purposes can be personal. */
 export function digestProfile({ salt, name, owner, purpose }: { salt: string; name: string; owner: string; purpose: string }): string {
@@ -22,7 +24,7 @@ export function agentWrites({
   clock,
   inTurn,
   tell,
-}: Parts): Pick<Registry, 'registerAgent' | 'extendAgent' | 'trustAgent' | 'retireAgent'> {
+}: Parts): Pick<Registry, 'registerAgent' | 'extendAgent' | 'trustAgent' | 'retireAgent' | 'isErased' | 'eraseAgent'> {
   function known(id: string): Agent {
     const agent = projection.agents.get(id)
     if (!agent) throw new Fault('AGENT_UNKNOWN', 'no agent is registered by this id')
@@ -37,8 +39,7 @@ export function agentWrites({
     return expiresAt
   }
 
-  async function write(id: string, part: Part): Promise<Agent> {
-    await ledger.append(part)
+  async function refreshed(id: string): Promise<Agent> {
     try {
       await projection.refreshAgent(id)
     } catch (error) {
@@ -50,7 +51,25 @@ export function agentWrites({
     return known(id)
   }
 
+  async function write(id: string, part: Part): Promise<Agent> {
+    await ledger.append(part)
+    return refreshed(id)
+  }
+
+  const isErased = ({ name, purpose }: Agent) => name === ERASED && purpose === ERASED
+
   return {
+    isErased: (id) => isErased(known(id)),
+    eraseAgent: (id, by, append) =>
+      inTurn(async () => {
+        const agent = known(id)
+        if (agent.state !== 'retired') throw new Fault('STILL_ACTING', `${id} is active: retire it first`)
+        const profile = { salt: randomBytes(16).toString('hex'), name: ERASED, owner: agent.owner, purpose: ERASED }
+        const entry = { type: 'agent.erased', body: { agent: id, profile: digestProfile(profile), by } }
+        const { done, written } = await append({ changes: [eraseAgentRow({ id, ...profile })], entries: [entry] })
+        if (written) await refreshed(id)
+        return done
+      }),
     registerAgent: (draft: AgentDraft, by) =>
       inTurn(() => {
         const { name, owner, purpose } = draft

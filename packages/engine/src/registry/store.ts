@@ -187,6 +187,16 @@ export function extendAgentRow(id: string, expiresAt: number): Change {
   }
 }
 
+/** Overwrites who it was, with the salt that linked it to what the ledger said of it. */
+export function eraseAgentRow({ id, name, purpose, salt }: Pick<AgentRow, 'id' | 'name' | 'purpose' | 'salt'>): Change {
+  return {
+    sql: `UPDATE registry_agent SET name = ?, purpose = ?, salt = ? WHERE tenant = @tenant AND id = ? AND state = 'retired'`,
+    params: [name, purpose, salt, id],
+    rows: 1,
+    fault: 'STILL_ACTING',
+  }
+}
+
 export function retireAgentRow(id: string): Change {
   return {
     sql: `UPDATE registry_agent SET state = 'retired' WHERE tenant = @tenant AND id = ? AND state = 'active'`,

@@ -1,7 +1,7 @@
 /** The registry's words: what a tool server, a tool and an agent are, and what the registry answers and does. */
 import type { Classification, Difference, Risk, ServerDraft, Standing, ToolDiff, ToolKind, Transport } from '@ephor/contract'
 import type { JsonObject } from '@ephor/engine/kernel'
-import type { Entry, Projector } from '@ephor/engine/ledger'
+import type { Entry, Part, Projector } from '@ephor/engine/ledger'
 
 export type { Classification, Difference, Risk, ServerDraft, Standing, ToolDiff, ToolKind, Transport }
 
@@ -122,6 +122,14 @@ export interface Registry {
   trustAgent(id: string, trust: Trust, by: string): Promise<Agent>
   /** Retiring twice is the same as once. @throws Fault AGENT_UNKNOWN */
   retireAgent(id: string, by: string): Promise<Agent>
+  /** Whether neither name nor purpose of it are known any more. @throws Fault AGENT_UNKNOWN */
+  isErased(id: string): boolean
+  /**
+   * Overwrites name and purpose of a retired agent with a neutral text, and the salt of what the ledger says of them.
+   * @param append writes what it is given, perhaps with more, in one unit; or nothing of it, and says which
+   * @throws Fault AGENT_UNKNOWN, STILL_ACTING
+   */
+  eraseAgent<T>(id: string, by: string, append: (part: Part) => Promise<{ done: T; written: boolean }>): Promise<T>
 
   /** Says what the registry's rows should be. */
   projector(): Projector

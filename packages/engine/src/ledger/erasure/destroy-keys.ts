@@ -10,11 +10,12 @@ import type { RetentionState, StateChange } from './retention-state.ts'
 /** Keys that one entry can name within its 65,535 bytes. */
 const KEYS_AN_ENTRY = 300
 
-export type Destroying = { type: 'ledger.erased' | 'ledger.expired'; body: Record<string, string | Record<string, number>> }
+export type Destroying = { type: 'ledger.erased' | 'ledger.expired'; body: Record<string, string | string[] | Record<string, number>> }
 
 /** The rows and entries that destroy keys: the entries name each with the digest of what it was wrapped as. */
 export function destroying(keys: readonly KeyRow[], version: number, { type, body }: Destroying): Pick<StateChange, 'changes' | 'entries'> {
-  const parts = Array.from({ length: Math.ceil(keys.length / KEYS_AN_ENTRY) }, (_, i) =>
+  // One at least: an erasure may be of names alone.
+  const parts = Array.from({ length: Math.max(1, Math.ceil(keys.length / KEYS_AN_ENTRY)) }, (_, i) =>
     keys.slice(i * KEYS_AN_ENTRY, (i + 1) * KEYS_AN_ENTRY),
   )
   const digested = parts.map((part) => part.map((key) => ({ ...key, digest: digestOfKey(key.sealed) })))
@@ -27,6 +28,11 @@ export function destroying(keys: readonly KeyRow[], version: number, { type, bod
       body: { ...body, part: `${i + 1}/${parts.length}`, destroyed: Object.fromEntries(part.map(({ name, digest }) => [name, digest])) },
     })),
   }
+}
+
+/** A hold that covers the subject at any time: while there is one, it has to stay known who that is. */
+export function holdOn(subject: string, { holds }: RetentionState): string | undefined {
+  return holds.find((hold) => hold.subject === null || hold.subject === subject)?.id
 }
 
 /** Splits keys by what holds them. */

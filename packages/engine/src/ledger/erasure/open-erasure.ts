@@ -1,11 +1,11 @@
 /** Opens erasure on a ledger: who is erased, what expires and what is held, each said by an entry in the transaction that does it. */
 import { Fault } from '@ephor/contract'
-import type { ErasurePreview, ErasureView, RetentionRules, RetentionView } from '@ephor/contract'
+import type { ErasureDone, ErasurePreview, ErasureView, RetentionRules, RetentionView } from '@ephor/contract'
 import type { Clock, JsonObject, Logger, Store } from '@ephor/engine/kernel'
 import { digestOfKey } from '../data-keys.ts'
-import type { Ledger } from '../types.ts'
+import type { Ledger, Part } from '../types.ts'
 import { clearDestroyed } from './clear.ts'
-import { byHold, destroying } from './destroy-keys.ts'
+import { byHold, destroying, holdOn } from './destroy-keys.ts'
 import { appendErased, readErased } from './erased-file.ts'
 import type { Erased } from './erased-file.ts'
 import { erasureStore } from './erasure-store.ts'
@@ -32,8 +32,10 @@ export type ErasureRooms = {
 /** A preview without what other rooms know of the subject. */
 export type Preview = Omit<ErasurePreview, 'names'>
 export type Erasure = Awaited<ReturnType<typeof openErasure>>
-/** What one erasure did. */
-export type ErasureDone = { entries: string[]; keys: number; payloads: Record<string, number>; held: Preview['held']; overwritten: boolean }
+/** Rows of another room that name the subject: what overwrites them in the unit of the erasure, with the entries that say so. */
+export type Names = { rooms: readonly string[]; part: () => Promise<Part> }
+/** What one erasure did here. `named`: whether names went too. */
+type Done = Omit<ErasureDone, 'names'> & { named: boolean }
 
 /** What the parts of erasure work with. */
 export type Context = ErasureRooms & { reads: ErasureStore; change: Change; load: () => Promise<RetentionState> }
@@ -149,17 +151,20 @@ export async function openErasure(rooms: ErasureRooms) {
     /** Keys that an older copy of the store brought back, destroyed again at the start. */
     again,
     preview,
+    /** The hold for which the subject has to stay known, if there is one. */
+    holdOn: async (subject: string): Promise<string | undefined> => holdOn(subject, await loadState(reads, ledger)),
     sweep: sweeping.run,
     startSweeping: sweeping.start,
 
     /**
      * Destroys what is sealed for a subject up to now and not held. What it does from now on is sealed under new keys.
      * @param by `per_…`
+     * @param names what goes with it, unless a hold covers the subject
      * @throws Fault LEGAL_HOLD when all of it is held
      */
-    async erase(subject: string, { reason, by }: { reason: string; by: string }): Promise<ErasureDone> {
+    async erase(subject: string, { reason, by }: { reason: string; by: string }, names?: Names): Promise<Done> {
       const { goes } = await preview(subject)
-      let done = { keys: 0, held: [] as Preview['held'] }
+      let done = { keys: 0, held: [] as Preview['held'], named: false }
       const entries = await context.change(async (state, version) => {
         const stored = await reads.keysOf(subject)
         // What this process sealed and did not store yet stands before this erasure in the store's queue.
@@ -168,10 +173,12 @@ export async function openErasure(rooms: ErasureRooms) {
         const { free, held } = byHold([...stored, ...queued.map(({ name, sealed }) => ({ name, sealed }))], state)
         if (free.length === 0 && held.length > 0)
           throw new Fault('LEGAL_HOLD', `everything of ${subject} is held by ${held.map(({ hold }) => hold).join(', ')}`)
-        done = { keys: free.length, held }
-        if (free.length === 0) return undefined
-        const body = { subject, reason, by, counts: goes.payloads }
-        return destroying(free, version, { type: 'ledger.erased', body })
+        const named = names !== undefined && holdOn(subject, state) === undefined
+        done = { keys: free.length, held, named }
+        if (free.length === 0 && !named) return undefined
+        const body = { subject, reason, by, counts: goes.payloads, ...(named ? { names: [...names.rooms] } : {}) }
+        const destroyed = destroying(free, version, { type: 'ledger.erased', body })
+        return named ? { ...destroyed, also: await names.part() } : destroyed
       })
       const overwritten = entries !== undefined && (await scrub())
       clearDestroyed(context).catch((error: unknown) => log.warn({ err: error }, 'erased bytes are still stored; they are removed later'))

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { Fault, RetentionRules } from '@ephor/contract'
 import type { Change, JsonObject } from '@ephor/engine/kernel'
 import { canonicalize } from '@ephor/proof'
-import type { EntryDraft, Ledger } from '../types.ts'
+import type { EntryDraft, Ledger, Part } from '../types.ts'
 import { putRetention } from './erasure-store.ts'
 import type { ErasureStore, HoldRow } from './erasure-store.ts'
 import { KEEP_ALL } from './retention-rules.ts'
@@ -12,7 +12,12 @@ import type { Hold } from './retention-rules.ts'
 export type RetentionState = { version: number; rules: RetentionRules; holds: HoldRow[]; swept: string | null }
 
 /** What a change writes, beside the state itself. `after`: what is different once it is written. */
-export type StateChange = { after?: Partial<Pick<RetentionState, 'rules' | 'holds' | 'swept'>>; changes: Change[]; entries: EntryDraft[] }
+export type StateChange = {
+  after?: Partial<Pick<RetentionState, 'rules' | 'holds' | 'swept'>>
+  changes: Change[]
+  entries: EntryDraft[]
+  /** What other rooms write with it, under ids of their own. */ also?: Part
+}
 
 /** Attempts when others change the state at the same time. */
 const ATTEMPTS = 8
@@ -81,7 +86,8 @@ export async function changeState(
     })
     const row = putRetention({ version, rules: canonicalize(after.rules), swept: after.swept })
     try {
-      await ledger.append({ changes: [...change.changes, row], entries })
+      const { also = { changes: [], entries: [] } } = change
+      await ledger.append({ changes: [...change.changes, row, ...also.changes], entries: [...entries, ...also.entries] })
       return entries.map(({ id = '' }) => id)
     } catch (error) {
       if (!(error instanceof Fault && error.code === 'CONFLICT') || attempt >= ATTEMPTS) throw error

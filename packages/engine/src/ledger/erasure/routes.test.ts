@@ -43,7 +43,11 @@ beforeAll(async () => {
   const about = {
     isOperator: (id: string) => id === OPERATOR,
     groupsOf: () => [],
-    namesOf: (subject: string) => [{ room: 'registry', what: `the name of ${subject}` }],
+    namesOf: async (subject: string) => [{ room: 'registry', what: `the name of ${subject}` }],
+    async erase(subject: string, how: { reason: string; by: string }) {
+      const { named: _, ...done } = await erasure.erase(subject, how)
+      return { ...done, names: [] }
+    },
   }
   mountErasure(app, erasure, about, (request) => {
     const principal = callers[request.headers.authorization ?? '']

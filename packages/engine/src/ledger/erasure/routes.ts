@@ -1,6 +1,6 @@
 /** Erasure, holds and retention over HTTP: people see them, the operator decides them, agents reach none of it. */
 import { Fault, ledgerErasureOperations } from '@ephor/contract'
-import type { PersonPrincipal } from '@ephor/contract'
+import type { ErasureDone, ErasureReason, NamingRow, PersonPrincipal } from '@ephor/contract'
 import { mount } from '@ephor/engine/kernel'
 import type { Authenticate } from '@ephor/engine/kernel'
 import type { FastifyInstance } from 'fastify'
@@ -10,8 +10,10 @@ import type { Erasure } from './open-erasure.ts'
 export type AboutSubjects = {
   isOperator: (person: string) => boolean
   groupsOf: (subject: string) => readonly string[]
-  /** Rows of other rooms that name the subject. */
-  namesOf: (subject: string) => { room: string; what: string }[]
+  /** What other rooms say of the subject, and whether it would go. */
+  namesOf: (subject: string) => Promise<NamingRow[]>
+  /** Erases it here and there. */
+  erase: (subject: string, how: { reason: ErasureReason; by: string }) => Promise<ErasureDone>
 }
 
 const ms = (time: string | undefined) => (time === undefined ? undefined : Date.parse(time))
@@ -26,8 +28,8 @@ export function mountErasure(app: FastifyInstance, erasure: Erasure, about: Abou
     app,
     ledgerErasureOperations,
     {
-      previewErasure: async ({ body }) => ({ ...(await erasure.preview(body.subject)), names: about.namesOf(body.subject) }),
-      eraseSubject: ({ body: { subject, reason }, principal }) => erasure.erase(subject, { reason, by: operator(principal) }),
+      previewErasure: async ({ body }) => ({ ...(await erasure.preview(body.subject)), names: await about.namesOf(body.subject) }),
+      eraseSubject: ({ body: { subject, reason }, principal }) => about.erase(subject, { reason, by: operator(principal) }),
       listErasures: async ({ query }) => ({ items: await erasure.list(query.limit) }),
       placeHold: ({ body: { subject, since, until, reason }, principal }) =>
         erasure.holds.place({ subject, since: ms(since), until: ms(until), reason }, operator(principal)),
