@@ -21,7 +21,11 @@ export const ledgerProjectionsOperations = {
       rows: z.number().int().nonnegative().describe('Rows that were compared.'),
       differs: z.number().int().nonnegative().describe('How many differences there are; zero is what it should be.'),
       differences: z.array(ProjectionDifferenceView).describe('The first thousand.'),
-      notCovered: z.number().int().nonnegative().describe('Rows that no entry commits to, since they are older than the entries that do.'),
+      notCovered: z
+        .number()
+        .int()
+        .nonnegative()
+        .describe('Rows, or columns of them, that no entry commits to: most are older than the entries that do.'),
       uncovered: z.array(ProjectionDifferenceView).describe('The first thousand of these.'),
     }),
   },

@@ -204,10 +204,7 @@ async function checkTables(io: Io, options: CommonOptions, { home }: EffectiveSe
         `STORE_CORRUPT: ${first.table} ${first.key}: ${first.detail}${differs > 1 ? `; and ${differs - 1} more` : ''}`,
         'ephor ledger check lists them. Somebody wrote to the database beside Ephor: restore a backup, keep this one for examination.',
       )
-    return ok(
-      'tables',
-      `${rows} rows are what ${entries} entries say${notCovered > 0 ? `; ${notCovered} are older than such entries` : ''}`,
-    )
+    return ok('tables', `${rows} rows are what ${entries} entries say${notCovered > 0 ? `; ${notCovered} not covered` : ''}`)
   } catch (error) {
     return warning('tables', `not compared: ${(error as Error).message}`, 'See the line about the server.')
   }

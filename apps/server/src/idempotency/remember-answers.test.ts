@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Fault } from '@ephor/contract'
 import { makeLog, systemClock } from '@ephor/engine/kernel'
-import { openTestStore, readStored } from '@ephor/engine/kernel/testing'
+import { openTestStore, readStored, tamperColumns } from '@ephor/engine/kernel/testing'
 import { createApp } from '../http/create-app.ts'
+import { answersProjector } from './projector.ts'
 import { rememberAnswers } from './remember-answers.ts'
 
+const KEK = new Uint8Array(32).fill(7)
 const closers: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close()
@@ -27,7 +29,7 @@ async function world(folder = mkdtempSync(join(tmpdir(), 'ephor-idempotency-')))
   let gate = Promise.resolve()
   rememberAnswers(app, {
     store,
-    kek: new Uint8Array(32).fill(7),
+    kek: KEK,
     clock,
     authenticate: async ({ headers }) => {
       if (!headers.authorization) throw new Fault('UNAUTHENTICATED', 'nobody')
@@ -55,7 +57,7 @@ async function world(folder = mkdtempSync(join(tmpdir(), 'ephor-idempotency-')))
       headers: { host: 'localhost', 'content-type': 'application/json', 'idempotency-key': key, ...(who ? { authorization: who } : {}) },
       body: JSON.stringify(body),
     })
-  return { post, folder, close, runs: () => runs, hold: (until: Promise<void>) => (gate = until), at: (t: number) => (time = t) }
+  return { post, store, folder, close, runs: () => runs, hold: (until: Promise<void>) => (gate = until), at: (t: number) => (time = t) }
 }
 
 test('the same request with the same key runs once and gets the same answer', async () => {
@@ -128,4 +130,30 @@ test('a secret in an answer is not readable in the database', async () => {
 test('a key that is no key is refused', async () => {
   const { post } = await world()
   expect((await post({ a: 1 }, 'x'.repeat(201))).json()).toMatchObject({ code: 'REQUEST_INVALID' })
+})
+
+test('a remembered answer that somebody changed in the database is found by its column, and answers nothing', async () => {
+  const { post, store } = await world()
+  await post({ a: 1 }, 'k1')
+  await post({ b: 1 }, 'k2')
+  const check = async () => (await answersProjector(store, KEK).finish()).differences
+  expect(await check()).toEqual([])
+  const [table, key] = ['server_answer', { owner: 'per_1', key: 'k1' }]
+  const found: unknown[] = []
+  await tamperColumns(store, { table, key, values: { macs: 'x' } }, async (field) => {
+    const answer = field === '' ? undefined : (await post({ a: 1 }, 'k1')).json<{ code: string; detail: string }>()
+    found.push([field, (await check())[0], answer?.code, answer?.detail.includes(field)])
+  })
+  const changed = (field: string) => [
+    field,
+    { table, key: 'per_1/k1', field, detail: `its ${field} is not what Ephor wrote` },
+    'STORE_CORRUPT',
+    true,
+  ]
+  // A row that is gone is as good as never remembered, as all are after a day.
+  expect(found).toEqual([...['request', 'sealed', 'started_at', 'macs'].map(changed), ['', undefined, undefined, undefined]])
+  // The answer to one request in the place of another's.
+  const sql = `UPDATE server_answer SET sealed = (SELECT sealed FROM server_answer WHERE key = 'k2') WHERE key = 'k1'`
+  await store.commit({ changes: [{ sql, params: [] }] })
+  expect((await post({ a: 1 }, 'k1')).json()).toMatchObject({ code: 'STORE_CORRUPT' })
 })

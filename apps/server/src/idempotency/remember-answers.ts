@@ -25,10 +25,10 @@ function keyOf(request: FastifyRequest): string | undefined {
   return key
 }
 
-/** Only answers are kept here, not state of their own: so this table needs no ledger entries. */
+/** Only answers are kept here, not state of their own: so this table needs no ledger entries, and each row has keyed digests instead. */
 export function rememberAnswers(app: FastifyInstance, { store, kek, clock, authenticate }: RememberOptions): void {
   const answers = idempotencyStore(store, kek)
-  const claimed = new WeakMap<FastifyRequest, { owner: string; key: string }>()
+  const claimed = new WeakMap<FastifyRequest, { owner: string; key: string; request: string; started_at: number }>()
   const running = new Set<string>()
 
   app.addHook('preHandler', async (request, reply) => {
@@ -41,8 +41,9 @@ export function rememberAnswers(app: FastifyInstance, { store, kek, clock, authe
       .update(`idempotency\n${request.method} ${request.url}\n${JSON.stringify(request.body ?? null)}`)
       .digest('hex')
     try {
-      await answers.claim(owner, key, digest, clock.now())
-      claimed.set(request, { owner, key })
+      const startedAt = clock.now()
+      await answers.claim(owner, key, digest, startedAt)
+      claimed.set(request, { owner, key, request: digest, started_at: startedAt })
       running.add(`${owner} ${key}`)
       return undefined
     } catch (error) {
@@ -70,7 +71,7 @@ export function rememberAnswers(app: FastifyInstance, { store, kek, clock, authe
         body: typeof payload === 'string' ? payload : '',
       }
       // A refusal changed nothing, so the same key may try again.
-      if (done) await answers.fill(claim.owner, claim.key, answer)
+      if (done) await answers.fill(claim, answer)
       else await answers.release(claim.owner, claim.key)
     } catch (error) {
       // The write itself is durable; without its remembered answer a repetition is told that it was interrupted.
