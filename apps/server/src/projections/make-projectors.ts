@@ -5,7 +5,8 @@ import { brokerProjector } from '@ephor/engine/broker'
 import { budgetsProjector } from '@ephor/engine/budgets'
 import type { Identity } from '@ephor/engine/identity'
 import type { Clock, Keys, Store } from '@ephor/engine/kernel'
-import type { Ledger, Projector } from '@ephor/engine/ledger'
+import { ledgerProjector } from '@ephor/engine/ledger'
+import type { Ledger, Projector, Witnesses } from '@ephor/engine/ledger'
 import { outboxProjector } from '@ephor/engine/outbox'
 import { policyProjector } from '@ephor/engine/policy'
 import type { Registry } from '@ephor/engine/registry'
@@ -21,6 +22,7 @@ export type ProjectedRooms = {
   registry: Pick<Registry, 'projector'>
   identity: Pick<Identity, 'projector'>
   vault: Pick<Vault, 'projector'>
+  witnessing: { witnesses: Pick<Witnesses, 'keys'> }
 }
 
 /** Those that need nothing but the store and what the ledger answers. */
@@ -35,7 +37,8 @@ const MAKERS = [
 ]
 
 /** Fresh ones, for one pass. */
-export function makeProjectors({ store, ledger, clock, keys, registry, identity, vault }: ProjectedRooms): Projector[] {
-  const own = [registry.projector(), identity.projector(), vault.projector(), answersProjector(store, keys.kek)]
+export function makeProjectors({ store, ledger, clock, keys, registry, identity, vault, witnessing }: ProjectedRooms): Projector[] {
+  const ledgers = ledgerProjector({ store, ledger, cosigners: witnessing.witnesses.keys })
+  const own = [ledgers, registry.projector(), identity.projector(), vault.projector(), answersProjector(store, keys.kek)]
   return [...own, ...MAKERS.map((make) => make({ store, ledger, clock }))]
 }

@@ -17,16 +17,14 @@ const write = (store: Store, sql: string, params: readonly SqlValue[]) => store.
 /**
  * Writes each column in turn, runs `check`, and puts it back. Columns of the key are left alone: changing one is to delete
  * a row and insert another.
- * @param key of the row, without the tenant
+ * @param key of the row, without the tenant; empty where a tenant has one row
  */
 export async function tamperColumns(
   store: Store,
   { table, key, values = {} }: { table: string; key: Readonly<Row>; values?: Readonly<Row> },
   check: (column: string) => Promise<void>,
 ): Promise<void> {
-  const where = `WHERE tenant = @tenant AND ${Object.keys(key)
-    .map((name) => `${name} = ?`)
-    .join(' AND ')}`
+  const where = `WHERE ${['tenant = @tenant', ...Object.keys(key).map((name) => `${name} = ?`)].join(' AND ')}`
   const query = store.reader<Record<string, Row>>().selectFrom(table).selectAll().where('tenant', '=', store.tenant)
   const row = await Object.entries(key)
     .reduce((narrowed, [name, value]) => narrowed.where(name, '=', value), query)

@@ -51,6 +51,18 @@ export function erasureStore(store: Store) {
     /** Destroyed keys whose sealed bytes are still there. */
     uncleared: (limit: number): Promise<{ name: string }[]> =>
       db.selectFrom('ledger_destroyed_key').select('name').where('tenant', '=', tenant).where('cleared', '=', 0).limit(limit).execute(),
+    /** Keys that are marked as cleared, and of which sealed bytes are still there. */
+    stillSealed: (): Promise<{ name: string }[]> =>
+      db
+        .selectFrom('ledger_payload as p')
+        .innerJoin('ledger_destroyed_key as d', (join) => join.onRef('d.tenant', '=', 'p.tenant').onRef('d.name', '=', 'p.subject'))
+        .select('d.name as name')
+        .distinct()
+        .where('p.tenant', '=', tenant)
+        .where('d.cleared', '=', 1)
+        .where(sql<SqlBool>`length(p.sealed) > 0`)
+        .limit(100)
+        .execute(),
     /** Payloads of a subject within these entries, the last excluded. */
     payloadsOf: (subject: string, from: number, to: number): Promise<PayloadSize[]> =>
       db

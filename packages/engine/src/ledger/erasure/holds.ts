@@ -60,6 +60,7 @@ export function makeHolds({ ledger, clock, change, load }: Context): Holds {
               body: {
                 hold: id,
                 by,
+                placedAt: isoTime(now),
                 ...(of === null ? {} : { subject: of }),
                 ...(from === null ? {} : { since: isoTime(from) }),
                 ...(to === null ? {} : { until: isoTime(to) }),

@@ -38,8 +38,8 @@ export type TimestampChecks = {
   data: Uint8Array
   /** The nonce of the request, big-endian without leading zeros; unset when an old timestamp is looked at again. */
   nonce?: Uint8Array
-  /** PEM of the certificates that are trusted to issue those of authorities. */
-  anchors: readonly X509Certificate[]
+  /** PEM of the certificates that are trusted to issue those of authorities; `unchecked`: whoever made it, it is whole. */
+  anchors: readonly X509Certificate[] | 'unchecked'
 }
 
 const engine = new CryptoEngine({ name: 'node', crypto: webcrypto as never })
@@ -129,9 +129,9 @@ export async function verifyTimestamp(token: Uint8Array, { data, nonce, anchors 
     refuse('the timestamp is of something else')
   if (nonce && !(info.nonce && same(magnitude(bytesOf(info.nonce.valueBlock.valueHexView)), magnitude(nonce))))
     refuse('the timestamp answers another request')
-  const trustedCerts = anchors.map(({ raw }) => Certificate.fromBER(new Uint8Array(raw)))
+  const trustedCerts = (anchors === 'unchecked' ? [] : anchors).map(({ raw }) => Certificate.fromBER(new Uint8Array(raw)))
   const { signatureVerified, signerCertificate } = await signed.verify(
-    { signer: 0, data: new Uint8Array(data).buffer, trustedCerts, checkChain: true, extendedMode: true },
+    { signer: 0, data: new Uint8Array(data).buffer, trustedCerts, checkChain: anchors !== 'unchecked', extendedMode: true },
     engine,
   )
   if (signatureVerified !== true || !signerCertificate) refuse('the signature is not valid')

@@ -44,7 +44,7 @@ export type ForksRooms = {
 }
 
 /** The root of the first `size` entries. @throws Fault STORE_CORRUPT */
-async function rootAt(reads: ReadStore, size: number): Promise<Hash> {
+export async function rootAt(reads: ReadStore, size: number): Promise<Hash> {
   const read = tileReader(size, async (place) => {
     const tile = await readPlace(reads, place)
     if (!tile) throw new Fault('STORE_CORRUPT', `a tile of level ${place.level} is missing`)

@@ -155,6 +155,7 @@ export async function openWitnesses(options: WitnessesOptions): Promise<Witnesse
 
   return {
     configured: witnesses.length,
+    keys: witnesses.map(({ key }) => key),
     quorum,
     status: listStatus,
     outage: () => deadline.outage(),

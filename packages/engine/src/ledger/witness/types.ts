@@ -24,6 +24,8 @@ export type Outage = { size: number; since: number }
 export interface Witnesses {
   /** How many are configured. */
   readonly configured: number
+  /** Theirs. */
+  readonly keys: readonly CosignerKey[]
   /** How many the ledger asks for. */
   readonly quorum: number
   /**
