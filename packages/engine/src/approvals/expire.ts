@@ -33,11 +33,10 @@ export async function expire({ ledger, waiting }: Context, approval: Approval, n
  * goes back.
  * @throws Fault STORE_UNAVAILABLE and the like when that can't be recorded
  */
-export async function findCurrent(context: Context, id: string): Promise<Approval | undefined> {
-  const now = context.clock.now()
+export async function findCurrent(context: Context, id: string, now = context.clock.now()): Promise<Approval | undefined> {
   const approval = await findApproval(context.store, id, now)
   if (approval?.state !== 'expired' || !(await isOverdue(context.store, id, now))) return approval
-  return (await expire(context, approval, now)) ? approval : findCurrent(context, id)
+  return (await expire(context, approval, now)) ? approval : findCurrent(context, id, now)
 }
 
 /** Ends a live approval before its time. False when something else became of it meanwhile. */

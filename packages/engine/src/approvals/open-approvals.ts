@@ -8,7 +8,7 @@ import { decide } from './decide.ts'
 import { expire, findCurrent, startSweeper, sweep, withdraw } from './expire.ts'
 import { openPart, spendPart } from './parts.ts'
 import { getApproval, readCall, withNotes } from './reads.ts'
-import { isLive } from './rules.ts'
+import { isLive, unspendable } from './rules.ts'
 import { findLive, listApprovals } from './store.ts'
 import type { Approval, Approvals } from './types.ts'
 import { makeWaiting } from './waiting.ts'
@@ -23,11 +23,14 @@ async function pendingFor(context: Context, digest: string): Promise<Approval | 
 }
 
 async function spend(context: Context, approval: Approval, use: { decision: string; digest: string }): Promise<Part> {
+  const now = context.clock.now()
   try {
-    return spendPart(approval, use, context.clock.now())
+    return spendPart(approval, use, now)
   } catch (error) {
-    if (error instanceof Fault && error.code === 'APPROVAL_EXPIRED') await findCurrent(context, approval.id)
-    throw error
+    if (!(error instanceof Fault && error.code === 'APPROVAL_EXPIRED')) throw error
+    const current = await findCurrent(context, approval.id, now)
+    // The caller may have looked before it was used, or denied.
+    throw current && current.state !== 'approved' ? unspendable(current.state) : error
   }
 }
 
