@@ -6,7 +6,7 @@ import { postgresAnswers } from './packages/engine/src/kernel/test-store.ts'
 const STORING = [
   'packages/engine/src/kernel/store.test.ts',
   'packages/engine/src/{identity,registry,approvals,broker,budgets,vault,rollouts,backtests,thresholds}/*.test.ts',
-  'packages/engine/src/ledger/{ledger,crash,tamper,integrate,replicas,routes,sealed-together}.test.ts',
+  'packages/engine/src/ledger/{ledger,crash,tamper,tampered-rows,integrate,replicas,routes,sealed-together}.test.ts',
   'packages/engine/src/ledger/{erasure,keys,signers,witness}/*.test.ts',
   'packages/engine/src/ledger/timestamps/*.test.ts',
   'packages/engine/src/outbox/deliver.test.ts',

@@ -11,6 +11,7 @@ import { callOf, openWorld } from '@ephor/testkit'
 import type { World } from '@ephor/testkit'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { brokerProjector } from './project-decisions.ts'
+import { insertDecision } from './store.ts'
 import type { Call } from './types.ts'
 
 // Many rows, each changed by itself, on whatever machine this is.
@@ -216,4 +217,26 @@ test('what is written while the check runs is no difference', async () => {
   const [found] = await Promise.all([check(), ...all])
   expect(found.differences).toEqual([])
   expect((await check()).differences).toEqual([])
+})
+
+test('an entry of before, which commits to less, leaves the rest of its row uncovered and not wrong', async () => {
+  const [row] = await world.broker.list({ limit: 1 })
+  if (!row) throw new Error('no decision')
+  const old = { ...row, id: world.clock.id('dec'), effect: 'deny' as const, idempotency: undefined, deadline: undefined }
+  const plain = { ...old, tool: undefined, kind: undefined, risk: undefined, policy: undefined, approval: undefined, fault: undefined }
+  const { change } = insertDecision({ ...plain, obligations: [], spends: [], outcome: undefined, outcomeAt: undefined })
+  const { door, session, method, server, digest, reasons } = row
+  const body = { effect: 'deny', door, session, method, server, digest, reasons: reasons.map(({ policy }) => policy) }
+  const entry = { type: 'decision', id: old.id, body: { ...body, principal: { type: 'agent', id: row.agent } } }
+  await world.ledger.append({ changes: [change], entries: [entry] })
+  const { differences, uncovered } = await check()
+  expect(differences).toEqual([])
+  expect(uncovered).toEqual([
+    {
+      table: 'broker_decision',
+      key: old.id,
+      field: 'at, reasons, risk_score, idempotency, detail',
+      detail: 'the entries of this row are older than those that commit to it',
+    },
+  ])
 })
