@@ -55,6 +55,20 @@ test('rules come from a file, and what is wrong in it is named', async () => {
   expect((await ephor('ledger', 'retention', 'sweep')).out).toContain('Nothing is past')
 })
 
+test('a name goes with the rest once its agent is retired, and not before', async () => {
+  const { registry, identity } = server.rooms
+  const { id } = await registry.registerAgent({ name: 'zephyr-quux', owner: 'ops', purpose: 'testing' }, identity.operator)
+  const early = await ephor('ledger', 'erase', '--subject', id, '--yes')
+  expect([early.code, early.err]).toEqual([1, expect.stringContaining('retire it first')])
+  expect((await ephor('agents', 'retire', id)).code).toBe(0)
+  const shown = await ephor('ledger', 'erase', '--subject', id)
+  expect(shown.out).toMatch(/Goes[^]*zephyr-quux[^]*Stays:[^]*the owner/)
+  const erased = await ephor('ledger', 'erase', '--subject', id, '--yes')
+  expect([erased.code, erased.out]).toEqual([0, expect.stringMatching(/Erased: 0 keys; the name “zephyr-quux”.*Recorded as retention/)])
+  expect((await ephor('agents', 'list')).out).not.toContain('zephyr-quux')
+  expect((await ephor('ledger', 'erase', '--subject', id, '--yes')).out).toContain('nothing to erase')
+})
+
 test('a backup of a running server restores without one, behind nothing that was signed since', async () => {
   const made = await ephor('backup', 'saved')
   expect([made.code, made.err]).toEqual([0, ''])

@@ -143,6 +143,23 @@ test('who still acts keeps the name, and the answer says why; what was said goes
   expect(() => rooms.identity.addPerson({ name: 'erased' }, by)).toThrow(withCode('REQUEST_INVALID'))
 })
 
+test('a session that opens at the moment of the erasure opens nothing, and nobody acts for an erased person', async () => {
+  const { identity, ledger, registry } = await open(makeInstallation())
+  const by = identity.operator
+  const { id } = await identity.addPerson({ name: PERSON }, by)
+  const { code } = await identity.createLink(by, id)
+  let secret = ''
+  await identity.erasePerson(id, by, async (part) => {
+    ;({ secret } = await identity.openSession(code))
+    await expect(identity.identify(secret)).resolves.toMatchObject({ id })
+    await ledger.append(part)
+    return { done: undefined, written: true }
+  })
+  await expect(identity.identify(secret)).rejects.toThrow(withCode('UNAUTHENTICATED'))
+  const { id: agent } = await registry.registerAgent({ name: AGENT, owner: 'ops', purpose: PURPOSE }, by)
+  await expect(identity.issueCredential(agent, by, { onBehalfOf: id })).rejects.toThrow(withCode('NOT_FOUND'))
+})
+
 test('whoever a legal hold covers stays known', async () => {
   const rooms = await open(makeInstallation())
   const made = await populate(rooms)

@@ -2,7 +2,7 @@
 import { Fault, PublicJwk } from '@ephor/contract'
 import type { EntryDraft } from '@ephor/engine/ledger'
 import { calculateJwkThumbprint } from 'jose'
-import { requireOperator, requirePerson, SYSTEM } from './context.ts'
+import { requireOperator, requirePerson, requireSomebody, SYSTEM } from './context.ts'
 import type { Context } from './context.ts'
 import { reloadCredentials } from './load.ts'
 import { retryOnConflict } from './retry-on-conflict.ts'
@@ -30,7 +30,7 @@ export function makeCredentials(context: Context): CredentialsPart {
 
   function draft(kind: Credential['kind'], agent: string, onBehalfOf: string | undefined): KnownCredential {
     if (!context.isAgent(agent)) throw new Fault('AGENT_UNKNOWN', `no agent ${agent.slice(0, 40)} is registered`)
-    if (onBehalfOf !== undefined) requirePerson(context, onBehalfOf)
+    if (onBehalfOf !== undefined) requireSomebody(context, onBehalfOf)
     const id = clock.id('crd')
     return { id, agent, kind, state: 'active', issuedAt: clock.now(), version: 1, ...(onBehalfOf === undefined ? {} : { onBehalfOf }) }
   }

@@ -1,6 +1,7 @@
 /** Who a bearer proves. What was verified before is remembered by its hash; expiry and revocation are checked every time. */
 import { Fault } from '@ephor/contract'
 import type { AgentPrincipal, PersonPrincipal, Principal } from '@ephor/contract'
+import { ERASED } from './context.ts'
 import type { Context } from './context.ts'
 import { makeRecent } from './recent.ts'
 import { sessionEnded } from './rules.ts'
@@ -15,7 +16,7 @@ const MAX_REMEMBERED = 10_000
 type Verified = { principal: Principal; /** ms */ expiresAt: number }
 
 export function makeIdentify(context: Context, operator: string): (bearer: string) => Promise<Principal> {
-  const { clock, tokens, credentials, credentialIds, sessions } = context
+  const { clock, tokens, people, credentials, credentialIds, sessions } = context
   const verified = makeRecent<Verified>(MAX_REMEMBERED)
 
   /** @throws Fault UNAUTHENTICATED, CREDENTIAL_REVOKED. */
@@ -41,7 +42,9 @@ export function makeIdentify(context: Context, operator: string): (bearer: strin
 
   function bySession(secret: string, now: number): PersonPrincipal {
     const session = sessions.get(hashSecret(secret))
-    if (!session || sessionEnded(session, now)) throw new Fault('UNAUTHENTICATED', 'the session has ended: sign in again')
+    // One that opened while its person was erased opens nothing either.
+    if (!session || sessionEnded(session, now) || people.get(session.person)?.name === ERASED)
+      throw new Fault('UNAUTHENTICATED', 'the session has ended: sign in again')
     session.seenAt = now
     return { kind: 'person', id: session.person, session: session.id }
   }

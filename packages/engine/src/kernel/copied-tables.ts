@@ -102,7 +102,9 @@ export async function inTransaction<T>(
     try {
       await client.connect()
       await client.query(`BEGIN ${mode}`)
-      await client.query("SELECT set_config('ephor.tenant', $1, true), set_config('statement_timeout', '0', true)", [tenant])
+      // However long it takes, also between two pages: what the server sets is meant for others.
+      const patient = ['statement_timeout', 'idle_in_transaction_session_timeout'].map((name) => `set_config('${name}', '0', true)`)
+      await client.query(`SELECT set_config('ephor.tenant', $1, true), ${patient.join(', ')}`, [tenant])
     } catch (error) {
       throw openingFault(error, url)
     }
