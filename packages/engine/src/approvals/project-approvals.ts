@@ -54,6 +54,11 @@ function voteShape(row: StoredRow): ProjectedRow {
   return { ...plain, [SENT]: sent }
 }
 
+/** Approvals from before there were quorums: their entries say neither deadlines nor votes. */
+function isOld({ asks }: JsonObject): boolean {
+  return !Array.isArray(asks) || asks.some((ask) => typeof (ask as JsonObject | null)?.['deadlineMs'] !== 'number')
+}
+
 function opened(body: JsonObject): Open {
   const { approval = null, decision = null, digest = null, agent = null, server = null, tool = null, requesters, expiresAt, texts } = body
   const asks = (body['asks'] as unknown as AskState[]).map((ask) => ({ ...ask, escalated: false, by: [] as string[] }))
@@ -116,6 +121,7 @@ export function approvalsProjector({ store, ledger }: { store: Store; ledger: Pi
   const votes = new ProjectedTable({ store, table: VOTES, key: ['approval', 'step'], shape: voteShape })
   const open = new Map<string, Open>()
   const uncovered = new Uncovered()
+  const old = new Set<string>()
   let last = -1
 
   function takeVote(id: string, step: number, { by, verdict, policies, votedAt, sent = null }: JsonObject): void {
@@ -126,6 +132,14 @@ export function approvalsProjector({ store, ledger }: { store: Store; ledger: Pi
 
   function take(type: string, body: JsonObject): void {
     const id = asText(body['approval'])
+    if (type === 'approval.opened' && isOld(body)) {
+      const { decision = null, digest = null, agent = null, server = null, tool = null } = body
+      requests.expect({ id, decision, digest, agent, server, tool })
+      old.add(id)
+      uncovered.add(TABLE, id, 'all but what was asked for')
+      uncovered.add(VOTES, id, 'all its columns')
+      return
+    }
     if (type === 'approval.opened') {
       open.set(id, opened(body))
       if (body['texts'] === undefined) uncovered.add(TABLE, id, TEXTS)
@@ -156,6 +170,7 @@ export function approvalsProjector({ store, ledger }: { store: Store; ledger: Pi
     async finish() {
       const checked = await requests.check([...open.values()].map(toRow), ({ id }) => placeOf(`${asText(id)}/opened`))
       const voted = await votes.check([], async ({ approval, step }) => {
+        if (old.has(asText(approval))) return 'later'
         const entry = await ledger.find(`${asText(approval)}/step/${asText(step)}`)
         return entry && entryType(entry) !== 'approval.voted' ? 'none' : placeOf(`${asText(approval)}/step/${asText(step)}`)
       })
