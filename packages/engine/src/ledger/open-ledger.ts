@@ -120,7 +120,7 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
     get verifierKey() {
       return chain.current.vkey
     },
-    keys: openKeys({ chain, signers, reads, append: publish }),
+    keys: openKeys({ chain, signers, reads, append: publish, publish: () => integrator.run() }),
     forks,
     forked: () => stuck ?? forks.current(),
     dataKeys,

@@ -8,7 +8,14 @@ import { keyChangeId, REVOKED, ROTATED } from './key-chain.ts'
 import type { ChainKey, KeyChain } from './key-chain.ts'
 import type { Signers } from './signing-keys.ts'
 
-export type KeyRooms = { chain: KeyChain; signers: Signers; reads: ReadStore; append: Ledger['append'] }
+export type KeyRooms = {
+  chain: KeyChain
+  signers: Signers
+  reads: ReadStore
+  append: Ledger['append']
+  /** Has a checkpoint over everything so far signed and published. */
+  publish: () => Promise<unknown>
+}
 
 /** `size`: checkpoints of the key above it are not to be trusted. `reason`: a word such as `compromised`. */
 export type Revocation = { key: string; size: number; reason: string }
@@ -23,11 +30,11 @@ export type LedgerKeys = {
    * @throws Fault SIGNER_UNAVAILABLE; CONFLICT when another rotation was quicker, or keys can't be made here
    */
   rotate(by: string): Promise<ChainKey>
-  /** @throws Fault NOT_FOUND for a key that this ledger never had, CONFLICT for the current one */
+  /** @throws Fault NOT_FOUND for a key that this ledger never had, CONFLICT for the current one, SIGNER_UNAVAILABLE while that one signs nothing */
   revoke(revocation: Revocation, by: string): Promise<ChainKey>
 }
 
-export function openKeys({ chain, signers, reads, append }: KeyRooms): LedgerKeys {
+export function openKeys({ chain, signers, reads, append, publish }: KeyRooms): LedgerKeys {
   /** @param place of the change among all of them, as it was when the body was made: if another came meanwhile, this is a CONFLICT */
   async function record(place: number, type: string, body: JsonObject): Promise<void> {
     await append({ changes: [], entries: [{ type, id: keyChangeId(place), body }] })
@@ -55,6 +62,8 @@ export function openKeys({ chain, signers, reads, append }: KeyRooms): LedgerKey
       const found = chain.all.find(({ vkey }) => vkey === key)
       if (!found) throw new Fault('NOT_FOUND', 'this ledger never had that key', { where: 'body/key' })
       if (found === chain.current) throw new Fault('CONFLICT', 'this key signs the ledger now: rotate it first', { where: 'body/key' })
+      // What the next start is held against is then by the current key: killed behind this, it would have only a revoked one's word.
+      await publish()
       await record(changes, REVOKED, { by, key, size, reason })
       return found
     },

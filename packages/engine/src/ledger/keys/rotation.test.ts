@@ -87,6 +87,21 @@ test('killed after the entry and before any checkpoint over it, the next start s
   await again.close()
 })
 
+test('killed right after a key was revoked below what it signed last, the ledger starts again', async () => {
+  const folder = scratch()
+  const world = await openWorld(folder)
+  await appendMany(world.ledger, 5)
+  await world.ledger.head()
+  const [first] = await world.ledger.keys.list()
+  await world.ledger.keys.rotate(BY)
+  await world.ledger.keys.revoke({ key: first?.vkey ?? '', size: 3, reason: 'compromised' }, BY)
+  // Not closed: nothing was signed since.
+  await world.store.close()
+  const again = await openWorld(folder)
+  expect((await again.ledger.keys.list())[0]?.revokedAbove).toBe(3)
+  await again.close()
+})
+
 test('a checkpoint outside that an earlier key signed is accepted up to its rotation, and not beyond', async () => {
   const world = await openWorld()
   await appendMany(world.ledger, 2)
