@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Operations } from './operation.ts'
 
-export const ProjectionDifferenceView = z.object({
+const ProjectionDifferenceView = z.object({
   table: z.string(),
   key: z.string().describe('Of the row; its parts are joined by slashes.'),
   field: z.string().optional().describe('The column; left out when the whole row is missing or should not be there.'),

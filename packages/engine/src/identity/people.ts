@@ -40,7 +40,9 @@ async function insert({ ledger, people, listeners }: Context, draft: Person, by:
 
 /** The first person, made once: whoever can read the operator key. Answers with its id. */
 export async function ensureOperator(context: Context): Promise<string> {
-  const first = (await context.ledger.find(FIRST_ENTRY))?.body['person']
+  const entry = await context.ledger.find(FIRST_ENTRY)
+  if (entry && !(await context.ledger.proves([entry]))) throw new Fault('STORE_CORRUPT', 'the entry of the first person was changed')
+  const first = entry?.body['person']
   // When its row was changed or removed, it is still the one whom the key proves, and may do nothing that operators do.
   if (typeof first === 'string') return first
   const { clock } = context

@@ -1,8 +1,7 @@
 /** Rebuilds from the ledger alone what the rows of identity should be, and names what somebody changed beside it. */
 import type { Json, JsonObject, Store } from '@ephor/engine/kernel'
 import { compareRows, entryType } from '@ephor/engine/ledger'
-import type { ProjectedRow, ProjectionDifference, Projector } from '@ephor/engine/ledger'
-import { canonicalize } from '@ephor/proof'
+import type { ProjectedRow, Projector } from '@ephor/engine/ledger'
 import { readProjected } from './projected-store.ts'
 
 const TABLES = {
@@ -15,8 +14,6 @@ type Kind = keyof typeof TABLES
 
 type Expected = {
   rows: Record<Kind, Map<string, ProjectedRow>>
-  /** Adopted rows that contradict the older entries; nothing later puts that right. */
-  contradictions: ProjectionDifference[]
   /** Rows about which only older entries speak, by kind and id. */
   partial: Record<Kind, Map<string, string>>
 }
@@ -56,16 +53,7 @@ const KIND_OF: Record<string, Kind> = { person: 'person', credential: 'credentia
 const BEFORE = 'it was written before entries had rows in them: only parts of it can be checked'
 const ADOPTED = 'it was taken over from before entries had rows in them: nobody can say what it was until then'
 
-/** What is adopted has to agree with what older entries said of it. */
-function contradictionsOf(kind: Kind, key: string, row: JsonObject, older: ProjectedRow | undefined): ProjectionDifference[] {
-  const table = TABLES[kind]
-  if (!older) return [{ table, key, detail: 'the row was taken over though no entry had made it' }]
-  return Object.entries(older)
-    .filter(([field, value]) => canonicalize(value) !== canonicalize(row[field] ?? null))
-    .map(([field]) => ({ table, key, field, detail: `its ${field} was taken over though the ledger said otherwise` }))
-}
-
-function take({ rows, partial, contradictions }: Expected, type: string, body: JsonObject): void {
+function take({ rows, partial }: Expected, type: string, body: JsonObject): void {
   const [word = '', verb] = type.split('.')
   const kind = KIND_OF[word]
   const key = kind && text(body[kind])
@@ -73,10 +61,8 @@ function take({ rows, partial, contradictions }: Expected, type: string, body: J
   const [older, link] = [OLDER[type], text(body['link'])]
   if (isRow(body['row'])) {
     const { id: _, ...row } = body['row']
-    if (verb === 'adopted') {
-      contradictions.push(...contradictionsOf(kind, key, row, rows[kind].get(key)))
-      partial[kind].set(key, ADOPTED)
-    } else if (row['version'] === 1) partial[kind].delete(key)
+    if (verb === 'adopted') partial[kind].set(key, ADOPTED)
+    else if (row['version'] === 1) partial[kind].delete(key)
     rows[kind].set(key, row)
     const spent = type === 'session.opened' ? rows.link.get(link) : undefined
     if (spent) rows.link.set(link, { ...spent, spent_at: row['opened_at'] ?? null, version: 2 })
@@ -90,7 +76,7 @@ function take({ rows, partial, contradictions }: Expected, type: string, body: J
 
 export function identityProjector(store: Store): Projector {
   const make = <T>(value: () => T): Record<Kind, T> => ({ person: value(), credential: value(), link: value(), session: value() })
-  const expected: Expected = { rows: make(() => new Map()), partial: make(() => new Map()), contradictions: [] }
+  const expected: Expected = { rows: make(() => new Map()), partial: make(() => new Map()) }
   return {
     take: (entry) => take(expected, entryType(entry), entry.body),
     async finish() {
@@ -98,7 +84,7 @@ export function identityProjector(store: Store): Projector {
       const kinds = Object.keys(TABLES) as Kind[]
       return {
         rows: kinds.reduce((sum, kind) => sum + actual[kind].size, 0),
-        differences: [...expected.contradictions, ...kinds.flatMap((kind) => compareRows(TABLES[kind], expected.rows[kind], actual[kind]))],
+        differences: kinds.flatMap((kind) => compareRows(TABLES[kind], expected.rows[kind], actual[kind])),
         uncovered: kinds.flatMap((kind) => [...expected.partial[kind]].map(([key, detail]) => ({ table: TABLES[kind], key, detail }))),
       }
     },

@@ -8,7 +8,7 @@ import type { KnownCredential, KnownLink, KnownPerson, KnownSession } from './st
 export const FIRST_ENTRY = 'identity/operator'
 
 export const personEntry = (id: string, version: number): string => `person/${id}/${version}`
-export const credentialEntry = (id: string, version: number): string => `credential/${id}/${version}`
+const credentialEntry = (id: string, version: number): string => `credential/${id}/${version}`
 export const linkEntry = (id: string): string => `link/${id}/1`
 /** Opening a session spends a link: one entry does both, so that the ledger itself takes each link once. */
 export const sessionEntry = (link: string): string => `link/${link}/2`
@@ -17,7 +17,7 @@ export const closedEntry = (session: string): string => `session/${session}/2`
 /** Names are personal and easy to guess: the salt is in the row alone, and goes with it. */
 export const digestName = (salt: string, name: string): string => hash('sha256', `${salt}\n${name}`, 'hex')
 
-export const personRow = ({ name, salt, groups, operator, addedAt, version }: KnownPerson): JsonObject => ({
+const personRow = ({ name, salt, groups, operator, addedAt, version }: KnownPerson): JsonObject => ({
   name: digestName(salt, name),
   groups,
   operator: operator ? 1 : 0,
@@ -26,7 +26,7 @@ export const personRow = ({ name, salt, groups, operator, addedAt, version }: Kn
 })
 
 /** Hashes of secrets may stand in the ledger as they are: nobody finds 256 random bits. */
-export const credentialRow = (credential: KnownCredential): JsonObject => ({
+const credentialRow = (credential: KnownCredential): JsonObject => ({
   agent: credential.agent,
   kind: credential.kind,
   state: credential.state,
@@ -40,7 +40,7 @@ export const credentialRow = (credential: KnownCredential): JsonObject => ({
   version: credential.version,
 })
 
-export const linkRow = ({ codeHash, person, expiresAt, spentAt }: KnownLink): JsonObject => ({
+const linkRow = ({ codeHash, person, expiresAt, spentAt }: KnownLink): JsonObject => ({
   code_hash: codeHash,
   person,
   expires_at: expiresAt,

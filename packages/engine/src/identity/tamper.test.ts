@@ -1,7 +1,9 @@
 /** Attacks on identity's tables by somebody who can write the database: all of them are found, and none of them opens anything. */
 import { alterStore, tamperColumns } from '@ephor/engine/kernel/testing'
 import { checkProjections } from '@ephor/engine/ledger'
+import { canonicalize, leafHash, utf8 } from '@ephor/proof'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { adoptRows } from './adopt.ts'
 import { hashSecret } from './secrets.ts'
 import { faultOf, openWorld, READER, WRITER } from './test-world.ts'
 import type { World } from './test-world.ts'
@@ -197,6 +199,32 @@ describe('what the ledger does not confirm does not act', () => {
     expect([world.identity.operator, world.identity.people()]).toEqual([identity.operator, []])
   })
 
+  test.each([false, true])(
+    'an entry that was rewritten with its hash to fit a changed row confirms nothing (its tile too: %s)',
+    async (tileToo) => {
+      const { identity } = world
+      // What is at the end of the ledger is looked at when it is opened: this one is further back.
+      const noise = { changes: [], entries: Array.from({ length: 300 }, () => ({ type: 'noise', body: {} })) }
+      await world.ledger.append(noise)
+      const { id, secret } = await identity.issueCredential(READER, identity.operator)
+      await world.ledger.append(noise)
+      const entry = (await world.ledger.find(`credential/${id}/1`))!
+      await world.ledger.head()
+      const tile = (await world.ledger.file('tile/0/001'))!
+      const body = canonicalize(JSON.parse(JSON.stringify(entry.body).replaceAll(READER, WRITER)))
+      const hash = leafHash(utf8(body))
+      await world.restart(async (folder) => {
+        await alterStore(folder, 'UPDATE identity_credential SET agent = ? WHERE id = ?', [WRITER, id])
+        await alterStore(folder, 'UPDATE ledger_entry SET body = ?, leaf_hash = ? WHERE seq = ?', [body, hash, entry.seq])
+        const forged = Buffer.from(tile)
+        forged.set(hash, (entry.seq % 256) * 32)
+        if (tileToo) await alterStore(folder, 'UPDATE ledger_tile SET hashes = ? WHERE level = 0 AND n = 1', [forged])
+      })
+      expect(await opens(secret)).toBe('UNAUTHENTICATED')
+      expect(refused()).toContain(`identity_credential ${id}`)
+    },
+  )
+
   test('what is changed while it runs is found when the table is followed, and its own writes stay good', async () => {
     const { identity } = world
     const { id, secret } = await identity.issueCredential(READER, identity.operator)
@@ -232,11 +260,15 @@ test('rows from before entries had rows in them go on acting, are listed as not 
   expect(world.identity.operator).toBe('per_old')
   expect(await faultOf(world.identity.identify(secrets[0] ?? ''))).toBe('none')
   const { differences, uncovered } = await check(world)
-  expect(uncovered.map(({ key }) => key).toSorted()).toEqual(['crd_forged', 'crd_old', 'per_old'])
-  expect(differences).toEqual([
-    { table: 'identity_credential', key: 'crd_forged', detail: 'the row was taken over though no entry had made it' },
-  ])
+  expect(uncovered.map(({ key }) => key).toSorted()).toEqual(['crd_old', 'per_old'])
+  // One that somebody had inserted before is not taken over.
+  expect(differences.map(({ key }) => key)).toEqual(['crd_forged'])
+  expect(await faultOf(world.identity.identify(secrets[1] ?? ''))).toBe('UNAUTHENTICATED')
   await world.restart((folder) => alterStore(folder, "UPDATE identity_credential SET version = 0 WHERE id = 'crd_old'"))
   expect(await faultOf(world.identity.identify(secrets[0] ?? ''))).toBe('UNAUTHENTICATED')
+  // Without the entry that ended it, rows would be taken over once more.
+  await world.ledger.append({ changes: [], entries: Array.from({ length: 300 }, () => ({ type: 'noise', body: {} })) })
+  await world.store.commit({ changes: [{ sql: "DELETE FROM ledger_entry WHERE id = 'identity/operator'", params: [] }] })
+  expect(await faultOf(adoptRows(world))).toBe('STORE_CORRUPT')
   await world.end()
 })

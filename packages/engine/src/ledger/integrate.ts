@@ -104,6 +104,11 @@ export class Integrator {
     this.#timer.unref()
   }
 
+  /** The last checkpoint that is known to be one of this ledger. */
+  get known(): Published | undefined {
+    return this.#known
+  }
+
   on(listener: (published: Published) => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)

@@ -1,7 +1,7 @@
 /** Opens the ledger on a store: compares it with its checkpoint outside, then serves appends, reads and proofs. */
 import { Fault } from '@ephor/contract'
 import type { Clock, Json, Keys, Logger, Store } from '@ephor/engine/kernel'
-import { fromUtf8, makeVerifierKey, toHex, utf8 } from '@ephor/proof'
+import { fromHex, fromUtf8, makeVerifierKey, toHex, utf8 } from '@ephor/proof'
 import type { Receipt } from '@ephor/proof'
 import { checkOutside } from './check-outside.ts'
 import { DataKeys } from './data-keys.ts'
@@ -18,6 +18,7 @@ import { makeProof, readFile } from './log-files.ts'
 import { prepareEntry } from './prepare-entry.ts'
 import { checkKey, commitmentsOf, openTogether, readSealed, readTogether } from './sealed-entries.ts'
 import type { Signer } from './signers/signer.ts'
+import { provenRows } from './proven-rows.ts'
 import { readStore } from './store.ts'
 import { stampedFile, stampedFiles } from './timestamps/stamped-files.ts'
 import { isIntact, toEntry } from './to-entry.ts'
@@ -131,8 +132,14 @@ export async function openLedger({ store, keys, signer, signingKeys, origin, clo
       const row = await reads.entryById(id)
       return row && toEntry(row)
     },
-    findAll: async (ids) =>
-      new Map((await reads.entriesByIds(ids)).filter(isIntact).map((row): [string, Entry] => [row.id ?? '', toEntry(row)])),
+    async findAll(ids) {
+      const rows = await provenRows(reads, integrator.known, (await reads.entriesByIds(ids)).filter(isIntact))
+      return new Map(rows.map((row): [string, Entry] => [row.id ?? '', toEntry(row)]))
+    },
+    async proves(entries) {
+      const rows = entries.map(({ seq, leafHash }) => ({ seq, leaf_hash: fromHex(leafHash) }))
+      return (await provenRows(reads, integrator.known, rows)).length === rows.length
+    },
     async read(seq) {
       const row = await reads.entry(seq)
       return row && toEntry(row)

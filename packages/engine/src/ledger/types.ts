@@ -55,8 +55,10 @@ export interface Ledger {
   append(part: Part): Promise<Receipt[]>
   /** By idempotency key. @throws Fault STORE_CORRUPT when the row was tampered with; so do the other reads. */
   find(id: string): Promise<Entry | undefined>
-  /** Those of some idempotency keys, by key. An entry that was changed is left out, as if it were not there. */
+  /** Those of some idempotency keys, by key. One that the signed tree does not prove is left out, as if it were not there. */
   findAll(ids: readonly string[]): Promise<Map<string, Entry>>
+  /** Whether the signed tree proves them, or they were appended since. */
+  proves(entries: readonly Entry[]): Promise<boolean>
   read(seq: number): Promise<Entry | undefined>
   /** In order. `after`: the seq before the first wanted; from the start unless said. */
   list(query: { after?: number; limit: number }): Promise<Entry[]>
