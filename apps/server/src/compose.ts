@@ -40,6 +40,7 @@ import type { AcceptedHistory } from '@ephor/engine/ledger'
 import type { FastifyInstance } from 'fastify'
 import { finishRestore } from './backup/finish-restore.ts'
 import { serveBackups } from './backup/serve-backups.ts'
+import { keepNamesErased } from './erasure/keep-names-erased.ts'
 import { eraseIn, serveErasure } from './erasure/wire-erasure.ts'
 import { createEventFeed } from './events/event-feed.ts'
 import { mountEvents } from './events/mount-events.ts'
@@ -100,6 +101,7 @@ export async function openRooms(settings: EffectiveSettings, origins: Origins, l
     const vault = await openVault({ store, ledger, clock, kek: keys.kek })
     const isAgent = (id: string) => registry.agent(id)?.state === 'active'
     const identity = await openIdentity({ store, ledger, keys, clock, origin: origins.own, origins: origins.others, isAgent, log })
+    await keepNamesErased({ store, ledger, log, identity, registry, erasure })
     const policy = await openPolicy({
       folder: settings.policyFolder,
       world: worldOf({ registry, identity }),

@@ -8,6 +8,7 @@ import { verifyLog } from '@ephor/proof'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { log, makeInstallation, newFolder } from '../backup/backup.fixture.ts'
 import { makeBackup } from '../backup/make-backup.ts'
+import { restoreBackup } from '../backup/restore-backup.ts'
 import { openRooms } from '../compose.ts'
 import type { Rooms } from '../compose.ts'
 import { makeProjectors } from '../projections/make-projectors.ts'
@@ -158,6 +159,30 @@ test('a session that opens at the moment of the erasure opens nothing, and nobod
   await expect(identity.identify(secret)).rejects.toThrow(withCode('UNAUTHENTICATED'))
   const { id: agent } = await registry.registerAgent({ name: AGENT, owner: 'ops', purpose: PURPOSE }, by)
   await expect(identity.issueCredential(agent, by, { onBehalfOf: id })).rejects.toThrow(withCode('NOT_FOUND'))
+})
+
+test('a backup from before, restored, brings no name back: whoever was erased acts no more and is erased again at the start', async () => {
+  const settings = makeInstallation()
+  const rooms = await open(settings)
+  const made = await populate(rooms)
+  const folder = join(newFolder(), 'backup')
+  await rooms.identity.issueCredential(made.agent, rooms.identity.operator, { onBehalfOf: made.person })
+  await makeBackup({ ...rooms, home: settings.home, url: undefined }, folder, { withKeys: false })
+  for (const { id } of rooms.identity.credentials(made.agent)) await rooms.identity.revokeCredential(id, rooms.identity.operator)
+  await leave(rooms, made)
+  await erase(rooms, made.person)
+  await erase(rooms, made.agent)
+  await rooms.close()
+  closers.pop()
+  await restoreBackup(settings, folder, { acceptRollback: { reason: 'the disk broke' } }, log)
+  expect(found(join(settings.home, 'policies'))).toEqual([])
+  expect(readFileSync(join(settings.home, 'store.db')).includes(PERSON)).toBe(true)
+  const again = await open(settings)
+  expect(again.identity.person(made.person)).toMatchObject({ name: 'erased', groups: [] })
+  expect(again.registry.agent(made.agent)).toMatchObject({ name: 'erased', state: 'retired' })
+  expect(again.identity.actsStill(made.person)).toBeUndefined()
+  expect(found(settings.home).filter((file) => !file.includes('replaced-'))).toEqual([])
+  await expectConsistent(again)
 })
 
 test('whoever a legal hold covers stays known', async () => {

@@ -12,9 +12,10 @@ export type ErasureRooms = {
   log: Logger
   identity: Pick<Identity, 'person' | 'actsStill' | 'isErased' | 'erasePerson'>
   registry: Pick<Registry, 'agent' | 'isErased' | 'eraseAgent'>
-  erasure: Pick<Erasure, 'erase' | 'holdOn'>
+  erasure: Pick<Erasure, 'erase' | 'holdOn' | 'keepErased'>
 }
-type How = { reason: ErasureReason; by: string }
+/** `came-back`: erased before, and brought back by an older copy of the database. */
+type How = { reason: ErasureReason | 'came-back'; by: string }
 
 function personRows({ identity }: ErasureRooms, id: string): NamingRow[] {
   const person = identity.person(id)
@@ -87,5 +88,6 @@ export async function eraseSubject(rooms: ErasureRooms, subject: string, how: Ho
   }
 
   const { named, ...done } = await erase()
+  if (named) erasure.keepErased([subject])
   return { ...done, names: going.length > 0 && !named ? await namesOf(rooms, subject) : names }
 }

@@ -20,6 +20,10 @@ function parseErased(text: string): Erased {
   return erased
 }
 
+/** How the list says that the names of a subject are erased. No key is called so: it has no day. */
+export const nameOf = (subject: string): string => `${subject}/name`
+export const subjectOfName = (name: string): string | undefined => /^([^/]+)\/name$/.exec(name)?.[1]
+
 export function readErased(file: string): Erased {
   return existsSync(file) ? parseErased(readFileSync(file, 'utf8')) : new Map()
 }

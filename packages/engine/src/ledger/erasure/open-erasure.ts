@@ -6,7 +6,7 @@ import { digestOfKey } from '../data-keys.ts'
 import type { Ledger, Part } from '../types.ts'
 import { clearDestroyed } from './clear.ts'
 import { byHold, destroying, holdOn } from './destroy-keys.ts'
-import { appendErased, readErased } from './erased-file.ts'
+import { appendErased, nameOf, readErased, subjectOfName } from './erased-file.ts'
 import type { Erased } from './erased-file.ts'
 import { erasureStore } from './erasure-store.ts'
 import type { ErasureStore, KeyRow } from './erasure-store.ts'
@@ -151,6 +151,18 @@ export async function openErasure(rooms: ErasureRooms) {
     /** Keys that an older copy of the store brought back, destroyed again at the start. */
     again,
     preview,
+    /** Subjects whose names are erased, by the list outside the store: rooms above the ledger keep it. */
+    namesErased: (): string[] => [...readErased(file).keys()].flatMap((name) => subjectOfName(name) ?? []),
+    /** Durable when it returns. */
+    keepErased(subjects: Iterable<string>): void {
+      const known = readErased(file)
+      const missing = [...subjects].map(nameOf).filter((name) => !known.has(name))
+      if (missing.length > 0)
+        appendErased(
+          file,
+          missing.map((name) => [name, digestOfKey(Buffer.from(name))] as const),
+        )
+    },
     /** The hold for which the subject has to stay known, if there is one. */
     holdOn: async (subject: string): Promise<string | undefined> => holdOn(subject, await loadState(reads, ledger)),
     sweep: sweeping.run,
