@@ -17,11 +17,30 @@ const PREFIX = 'secret:'
 
 /** Of the entry that stored it. */
 const storedEntry = (name: string, version: number) => `secret/${name}/${version}`
+const removedEntry = (name: string, version: number) => `${storedEntry(name, version)}/removed`
+
+/** The entries that would write the row next. */
+function laterEntries({ name, version, sealed }: SecretRow): string[] {
+  return [storedEntry(name, version + 1), ...(sealed ? [removedEntry(name, version)] : [])]
+}
+
+const TRIES = 3
 
 export async function openVault({ store, ledger, clock, kek }: VaultOptions): Promise<Vault> {
   const rows = new Map<string, SecretRow>()
+  /** Rows that the ledger has newer ones of: somebody put an older one back whole. */
+  let putBack = new Set<string>()
   async function load(): Promise<void> {
-    for (const row of await readSecrets(store)) rows.set(row.name, row)
+    for (let attempt = 1; ; attempt++) {
+      const read = await readSecrets(store)
+      const later = await ledger.findAll(read.flatMap(laterEntries))
+      const old = read.filter((row) => laterEntries(row).some((id) => later.has(id)))
+      // One that another replica is writing just now looks so once.
+      if (old.length > 0 && attempt < TRIES) continue
+      for (const row of read) rows.set(row.name, row)
+      putBack = new Set(old.map(({ name }) => name))
+      return
+    }
   }
   await load()
   let last: Promise<unknown> = Promise.resolve()
@@ -35,6 +54,7 @@ export async function openVault({ store, ledger, clock, kek }: VaultOptions): Pr
   const view = ({ name, version, stored_at: storedAt }: SecretRow): Secret => ({ name, version, storedAt })
   function held(name: string): SecretRow & { sealed: Uint8Array } {
     const row = rows.get(name)
+    if (putBack.has(name)) throw new Fault('STORE_CORRUPT', `vault_secret ${name}: the ledger has a later version than the row`)
     if (!row?.sealed) throw new Fault('SECRET_UNKNOWN', `no secret is stored as ${name}`)
     return { ...row, sealed: row.sealed }
   }
@@ -62,7 +82,7 @@ export async function openVault({ store, ledger, clock, kek }: VaultOptions): Pr
         const row = held(name)
         const removed = { ...row, sealed: null }
         const body = { secret: name, version: row.version, by, row: rowOf(removed) }
-        const id = `${storedEntry(name, row.version)}/removed`
+        const id = removedEntry(name, row.version)
         await ledger.append({ changes: [removeRow(name, row.version)], entries: [{ type: 'secret.removed', id, body }] })
         rows.set(name, removed)
         return view(row)

@@ -85,6 +85,17 @@ test('a sealed value moved to another name, or put back from an older version, o
   expect(() => world.vault.resolve('secret:mine')).toThrow(expect.objectContaining({ code: 'STORE_CORRUPT' }))
 })
 
+test('a whole older row that is put back opens nothing, nor does one that was removed', async () => {
+  await world.vault.put('replaced', 'first', PERSON)
+  await world.vault.put('removed', 'first', PERSON)
+  await restart('CREATE TABLE kept AS SELECT * FROM vault_secret')
+  await world.vault.put('replaced', VALUE, PERSON)
+  await world.vault.remove('removed', PERSON)
+  await restart('DELETE FROM vault_secret; INSERT INTO vault_secret SELECT * FROM kept')
+  for (const name of ['replaced', 'removed'])
+    expect(() => world.vault.resolve(`secret:${name}`)).toThrow(expect.objectContaining({ code: 'STORE_CORRUPT' }))
+})
+
 test.each(['', '../x', 'a b', 'a'.repeat(129), 'ключ'])('a secret cannot be called %j', async (name) => {
   await expect(world.vault.put(name, VALUE, PERSON)).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
 })
