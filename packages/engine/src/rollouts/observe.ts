@@ -42,17 +42,24 @@ const effectOf = (decision: Decision): Effect => (decision.effect === 'deny' && 
 
 const rounded = (figure: number) => Math.round(figure * 10_000) / 10_000
 
-/** Differences in one entry, at most: the first says the figures too, and others follow where there are more differences. */
-const DIFFERENCES_AN_ENTRY = 100
+/** Of differences in one entry, which has 65,535 bytes at most. The first says the figures too; others follow where there is more. */
+const MAX_DIFFERENCE_BYTES = 40_000
 
 function observedEntries(proposal: Proposal, fresh: Figures, differences: Iterable<Difference>): EntryDraft[] {
   const { decisions, active, tried, escalated, observed, latencies } = fresh
-  const all = [...differences].map((one) => ({ ...one }))
-  const entry = (from: number, figures: EntryDraft['body']) =>
-    entryOf('observed', proposal, { ...figures, differences: all.slice(from, from + DIFFERENCES_AN_ENTRY) })
-  const entries = [entry(0, { decisions, active, tried, escalated, observed, latencies })]
-  for (let from = DIFFERENCES_AN_ENTRY; from < all.length; from += DIFFERENCES_AN_ENTRY) entries.push(entry(from, {}))
-  return entries
+  const lists: Difference[][] = [[]]
+  let bytes = 0
+  for (const difference of differences) {
+    const more = Buffer.byteLength(JSON.stringify(difference))
+    if (bytes > 0 && bytes + more > MAX_DIFFERENCE_BYTES) {
+      lists.push([])
+      bytes = 0
+    }
+    lists.at(-1)?.push({ ...difference })
+    bytes += more
+  }
+  const figures = { decisions, active, tried, escalated, observed, latencies }
+  return lists.map((list, i) => entryOf('observed', proposal, { ...(i === 0 ? figures : {}), differences: list }))
 }
 
 export function makeObserver(context: Context): Observer {

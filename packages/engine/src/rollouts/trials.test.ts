@@ -1,5 +1,9 @@
 /** Trials: shadow has no say, a canary is stable, rules end a trial, and what was held is finished by what held it. */
+import { checkProjections } from '@ephor/engine/ledger'
+import type { Comparison } from '@ephor/engine/policy'
 import { afterEach, expect, test, vi } from 'vitest'
+import { openRollouts } from './open-rollouts.ts'
+import { rolloutsProjector } from './project-rollouts.ts'
 import { BASE, CHARTER, faultOf, FORBID_NOTES, HOLD_NOTES, makeCaller, openBoard, PERMIT, settled } from './rollouts.fixture.ts'
 import type { Board } from './rollouts.fixture.ts'
 
@@ -223,4 +227,40 @@ test('what became active meanwhile still refuses a call that an earlier version 
   const { id } = await board.proposed({ ...base, 'p.cedar': FORBID_NOTES }, people.sam)
   await world.rollouts.take(id, people.sam, { mode: 'active', percent: 100 })
   expect(await call('note', 's', { text: '1' }, held.approval.id)).toMatchObject({ kind: 'refused', fault: 'POLICY_DENIED' })
+})
+
+test('however many differences there are, each is in an entry, and the tables are what the entries say', async () => {
+  const base = withRollout('rollback: { decisions: 100000 }')
+  board = await openBoard({ policies: base })
+  const { world, people } = board
+  const { id } = await publish({ ...base, 'p.cedar': FORBID_NOTES }, 'shadow')
+  const comparers: ((comparison: Comparison) => void)[] = []
+  const { versions } = world.policy
+  const policy = {
+    ...world.policy,
+    versions: { ...versions, onCompared: (one: (typeof comparers)[number]) => (comparers.push(one), () => undefined) },
+  }
+  const other = await openRollouts({ ...world, policy, people: () => world.identity.people() })
+  const [active, staged] = [{ effect: 'permit' }, { effect: 'deny', reasons: [{ policy: `p/${'x'.repeat(300)}`, text: '' }] }]
+  for (let i = 0; i < 400; i++) {
+    const comparison = {
+      version: versions.live().stage?.version,
+      principal: `agt_${i}`,
+      action: 'box/note',
+      server: 'box',
+      active,
+      staged,
+      ms: 1,
+    }
+    for (const see of comparers) see(comparison as unknown as Comparison)
+  }
+  await other.tick(1000)
+  const entries = await board.entries('rollout.observed')
+  expect(entries.length).toBeGreaterThan(2)
+  expect(entries.flatMap(({ differences }) => differences)).toHaveLength(400)
+  const { rows, differences } = await checkProjections(world.ledger, [rolloutsProjector(world)])
+  expect(differences).toEqual([])
+  expect(rows).toBeGreaterThan(400)
+  await other.close()
+  await world.rollouts.withdraw(id, people.operator)
 })
