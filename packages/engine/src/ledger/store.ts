@@ -71,6 +71,8 @@ export type WriteStore = ReturnType<typeof writeStore>
 /** SQLite and PostgreSQL have no function in common that finds a text: what is left when it is taken out says it. */
 const holds = (name: string) => sql<SqlBool>`replace(' ' || name || ' ', ${` ${name} `}, '') <> ' ' || name || ' '`
 
+const IDS_AT_ONCE = 1000
+
 /** Queries on the reading connection. */
 export function readStore(store: Store) {
   const db = store.reader<Tables>()
@@ -79,7 +81,17 @@ export function readStore(store: Store) {
   return {
     entry: (seq: number) => entries().where('seq', '=', seq).executeTakeFirst(),
     entryById: (id: string) => entries().where('id', '=', id).executeTakeFirst(),
-    entriesByIds: (ids: readonly string[]) => entries().where('id', 'in', ids).execute(),
+    /** PostgreSQL knows no empty list, and neither takes one of any length. */
+    async entriesByIds(ids: readonly string[]): Promise<EntryRow[]> {
+      const found: EntryRow[] = []
+      for (let from = 0; from < ids.length; from += IDS_AT_ONCE)
+        found.push(
+          ...(await entries()
+            .where('id', 'in', ids.slice(from, from + IDS_AT_ONCE))
+            .execute()),
+        )
+      return found
+    },
     /** `from` inclusive. */
     entries: (from: number, limit: number) => entries().where('seq', '>=', from).orderBy('seq').limit(limit).execute(),
     payload: (seq: number, name: string) =>
