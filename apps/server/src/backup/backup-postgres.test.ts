@@ -49,7 +49,7 @@ async function ask(url: string, text: string): Promise<Record<string, unknown>[]
 
 function lastEntry(settings: EffectiveSettings) {
   return within(settings, async ({ feed: { ledger } }) => {
-    const entries = await ledger.list({ limit: 500 })
+    const entries = await ledger.list({ limit: 100_000 })
     return entries.findLast(({ body }) => body['type'] === 'ledger.restored')?.body
   })
 }
@@ -74,18 +74,18 @@ describe.skipIf(!answers)('a store on PostgreSQL', () => {
     await within(one, (opened) =>
       within(two, async (other) => {
         const until = new AbortController()
+        const written = [0, 0]
         const writing = [opened, other].map(async ({ feed: { ledger } }, i) => {
-          let written = 0
-          for (; !until.signal.aborted; written++) {
-            const payloads = [{ name: 'input', subject: ANNA, value: `${i}/${written}` }]
+          for (let n = 0; !until.signal.aborted; written[i] = ++n) {
+            const payloads = [{ name: 'input', subject: ANNA, value: `${i}/${n}` }]
             await ledger.append({ changes: [], entries: [{ type: 'note', body: {}, payloads }] })
           }
-          return written
         })
+        await expect.poll(() => Math.min(...written), { timeout: 20_000 }).toBeGreaterThan(10)
         const { store, feed, keys, clock } = opened
         await makeBackup({ home: one.home, url: one.store.url, store, ledger: feed.ledger, keys, clock }, folder, { withKeys: false })
         until.abort()
-        for (const written of await Promise.all(writing)) expect(written).toBeGreaterThan(10)
+        await Promise.all(writing)
       }),
     )
     expect(readdirSync(folder).toSorted()).toEqual(['checkpoint', 'manifest.json', 'manifest.sig', 'policies', 'store.db'])

@@ -43,7 +43,7 @@ export function act(settings: EffectiveSettings, ...inputs: string[]): Promise<n
 /** What its inputs say now; undefined for what is erased. */
 export function inputs(settings: EffectiveSettings): Promise<unknown[]> {
   return within(settings, async ({ feed: { ledger } }) => {
-    const notes = (await ledger.list({ limit: 100 })).filter(({ body }) => body['type'] === 'note')
+    const notes = (await ledger.list({ limit: 100_000 })).filter(({ body }) => body['type'] === 'note')
     return Promise.all(notes.map(({ seq }) => ledger.payload(seq, 'input')))
   })
 }
