@@ -41,7 +41,7 @@ export function draftOf(caller: number, turn: number, run: string): EntryDraft {
       {
         name: 'input',
         subject: agent,
-        value: { path: `/work/reports/${caller}/${turn}.md`, note: 'n'.repeat(220), lines: [1, 200] },
+        value: { path: `/srv/reports/${caller}/${turn}.md`, note: 'n'.repeat(220), lines: [1, 200] },
       },
     ],
   }
